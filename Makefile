@@ -1,0 +1,44 @@
+# The door: these targets are the only commands that people need.
+.DEFAULT_GOAL := help
+.PHONY: help install local local-down test lint bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_ARGS ?=
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## create .venv with everything (needs Python 3.11 or newer)
+
+$(STAMP): pyproject.toml requirements.txt
+	@python=$$(for p in python3.13 python3.12 python3.11 python3 python; do \
+	    $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done); \
+	if [ -z "$$python" ]; then \
+	    echo "No Python 3.11 or newer with venv on the PATH. Install one (Debian: apt-get install python3 python3-venv), then run make again." >&2; exit 1; fi; \
+	echo "Creating $(VENV) with $$($$python --version) ..." >&2; \
+	$$python -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+local: $(STAMP)  ## the whole system on this machine: no AWS account, no Docker, no Pulumi CLI
+	@$(BIN)/ops local up
+	@$(BIN)/ops local demo
+
+local-down: $(STAMP)  ## stop the local environment; leaves no process behind
+	@$(BIN)/ops local down
+
+test: $(STAMP)  ## unit, program, behaviour and fault tests
+	@$(BIN)/pytest -n 2 --dist worksteal $(TEST_ARGS)
+
+lint: $(STAMP)  ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(STAMP)  ## benchmarks against named peers
+	@$(BIN)/python -m bench
+
+clean: ## remove what make made
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

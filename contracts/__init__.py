@@ -1,0 +1,1 @@
+"""The vocabulary that the program, the worker, the functions and `ops` share. Standard library only."""

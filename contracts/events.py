@@ -1,0 +1,118 @@
+"""The event envelope: one JSON shape from the producer, over EventBridge, to the handler.
+
+EventBridge adds ``id``, ``time``, ``account`` and ``region``; the producer owns the rest::
+
+    {"source": "pizza.service.com", "detail-type": "OrderCreated",
+     "detail": {"metadata": {"idempotency-key": "837uy4erje"}, "data": {"region": "AU"}}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.errors import EventError
+
+__all__ = ["MAX_ENTRY_BYTES", "Event"]
+
+# PutEvents refuses a larger entry (EventBridge quotas: 1 MiB in total since 2026, counted over the entry's fields).
+MAX_ENTRY_BYTES = 1_048_576
+
+
+def _text(value: object, path: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise EventError(f"{path}: expected a non-empty string, got {value!r}")
+    return value
+
+
+def _mapping(value: object, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise EventError(f"{path}: expected an object, got {type(value).__name__} {value!r:.80}")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """An immutable fact in the past tense.
+
+    Attributes:
+        source: the producer, in reverse-domain or service form, e.g. ``pizza.service.com``.
+        detail_type: what happened, e.g. ``OrderCreated``.
+        idempotency_key: equal for two copies of the same fact; the worker handles each key once.
+        data: the fact itself (``detail.data``), validated by the JSON Schema of its ``detail_type``.
+        metadata: all of ``detail.metadata``, the key included.
+        id: EventBridge's id of this delivery; empty before it was published.
+        time: RFC 3339, set by EventBridge; empty before it was published.
+        account, region: where it was published; empty before it was published.
+        resources: ARNs the event is about.
+    """
+
+    source: str
+    detail_type: str
+    idempotency_key: str
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    id: str = ""
+    time: str = ""
+    account: str = ""
+    region: str = ""
+    resources: tuple[str, ...] = ()
+
+    @classmethod
+    def from_envelope(cls, document: object) -> Event:
+        """Read the envelope as EventBridge delivers it (and as `ops send` accepts it: the added fields may be absent).
+
+        Raises:
+            EventError: names the path and the value that break the contract.
+        """
+        envelope = _mapping(document, "event")
+        detail = _mapping(envelope.get("detail"), "detail")
+        metadata = _mapping(detail.get("metadata"), "detail.metadata")
+        return cls(
+            source=_text(envelope.get("source"), "source"),
+            detail_type=_text(envelope.get("detail-type"), "detail-type"),
+            idempotency_key=_text(metadata.get("idempotency-key"), "detail.metadata.idempotency-key"),
+            data=_mapping(detail.get("data"), "detail.data"),
+            metadata=metadata,
+            id=str(envelope.get("id") or ""),
+            time=str(envelope.get("time") or ""),
+            account=str(envelope.get("account") or ""),
+            region=str(envelope.get("region") or ""),
+            resources=tuple(str(arn) for arn in envelope.get("resources") or ()),
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Event:
+        """`from_envelope` of a JSON text; text that is no JSON is an EventError too."""
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise EventError(f"event: not JSON ({error}): {text[:80]!r}") from error
+        return cls.from_envelope(document)
+
+    def detail(self) -> dict[str, Any]:
+        """The ``detail`` object as published."""
+        metadata = {**self.metadata, "idempotency-key": self.idempotency_key}
+        return {"metadata": metadata, "data": dict(self.data)}
+
+    def to_envelope(self) -> dict[str, Any]:
+        """The inverse of `from_envelope`; fields that EventBridge adds are present only when set."""
+        envelope: dict[str, Any] = {"source": self.source, "detail-type": self.detail_type, "detail": self.detail()}
+        for name in ("id", "time", "account", "region"):
+            if value := getattr(self, name):
+                envelope[name] = value
+        if self.resources:
+            envelope["resources"] = list(self.resources)
+        return envelope
+
+    def to_entry(self, bus_name: str) -> dict[str, Any]:
+        """The PutEvents entry for the bus with this name or ARN."""
+        return {
+            "EventBusName": bus_name,
+            "Source": self.source,
+            "DetailType": self.detail_type,
+            "Detail": json.dumps(self.detail(), ensure_ascii=False),
+            "Resources": list(self.resources),
+        }

@@ -1,0 +1,22 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.emulator import Account, running_emulator
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an embedded AWS that runs for the whole test process."""
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as url:
+        yield url
+
+
+@pytest.fixture
+def account(emulator: str) -> Account:
+    """A fresh AWS account on the shared emulator."""
+    return Account(emulator)

@@ -1,0 +1,1 @@
+"""ComponentResources for event-driven systems on Amazon ECS with AWS Fargate."""

@@ -1,0 +1,35 @@
+"""Logical names. Physical names are left to the provider's autonaming: ``<logical name>-<7 hex digits>``.
+
+A replacement can then be created before the old resource is deleted, and two stacks never collide in one account.
+"""
+
+from __future__ import annotations
+
+import re
+
+from components.core.errors import InvalidNameError
+
+__all__ = ["MAX_COMPONENT_NAME", "MAX_PATTERN_NAME", "check_name"]
+
+MAX_PATTERN_NAME = 28
+"""Longest name of a pattern: with the longest suffix of a child (``-undelivered-execution-role``, 27) and the
+provider's eight characters it stays within the 64 of an IAM role and of an EventBridge rule."""
+
+MAX_COMPONENT_NAME = 48
+"""Longest name of any component: 64 (IAM role, EventBridge rule) less a short suffix and the provider's eight."""
+
+_NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-))*(?<!-)")
+
+
+def check_name(name: str, *, longest: int = MAX_COMPONENT_NAME) -> str:
+    """Return `name`, or raise InvalidNameError with what is allowed.
+
+    The rule is the intersection of what SQS, IAM, EventBridge, ECS and CloudWatch accept.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidNameError(
+            f"name {name!r}: use lower-case letters, digits and single hyphens, starting with a letter, e.g. 'orders'"
+        )
+    if len(name) > longest:
+        raise InvalidNameError(f"name {name!r}: {len(name)} characters, at most {longest} are allowed; shorten it")
+    return name

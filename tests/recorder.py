@@ -1,0 +1,157 @@
+"""Recording mocks: run a program without an engine, then ask what it registered.
+
+GIVEN a program, WHEN `record(program)` has run it to its end, THEN the recorder holds every resource with its inputs as
+the provider would receive them. Outputs are plausible for their type, so that policies render with real-looking ARNs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.settings import SETTINGS
+from pulumi.runtime.stack import run_pulumi_func
+
+ACCOUNT = "123456789012"
+REGION = "ap-southeast-2"
+
+# service and resource prefix of an ARN, by type token
+_ARNS = {
+    "aws:sqs/queue:Queue": "sqs:{r}:{a}:{n}",
+    "aws:sns/topic:Topic": "sns:{r}:{a}:{n}",
+    "aws:cloudwatch/eventBus:EventBus": "events:{r}:{a}:event-bus/{n}",
+    "aws:cloudwatch/eventRule:EventRule": "events:{r}:{a}:rule/{n}",
+    "aws:cloudwatch/eventArchive:EventArchive": "events:{r}:{a}:archive/{n}",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:{r}:{a}:alarm:{n}",
+    "aws:cloudwatch/logGroup:LogGroup": "logs:{r}:{a}:log-group:{n}",
+    "aws:iam/role:Role": "iam::{a}:role/{n}",
+    "aws:ecs/cluster:Cluster": "ecs:{r}:{a}:cluster/{n}",
+    "aws:ecs/service:Service": "ecs:{r}:{a}:service/cluster/{n}",
+    "aws:ecs/taskDefinition:TaskDefinition": "ecs:{r}:{a}:task-definition/{n}:1",
+    "aws:kms/key:Key": "kms:{r}:{a}:key/{n}",
+    "aws:ssm/parameter:Parameter": "ssm:{r}:{a}:parameter{n}",
+    "aws:dynamodb/table:Table": "dynamodb:{r}:{a}:table/{n}",
+    "aws:ecr/repository:Repository": "ecr:{r}:{a}:repository/{n}",
+    "aws:appautoscaling/policy:Policy": "autoscaling:{r}:{a}:scalingPolicy:{n}",
+    "aws:ec2/vpc:Vpc": "ec2:{r}:{a}:vpc/{n}",
+}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registration: `type` is the token, `inputs` what the provider receives (camelCase)."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    custom: bool
+
+
+@dataclass
+class Recorder(Mocks):
+    """Records registrations; answers with plausible outputs."""
+
+    resources: list[Resource] = field(default_factory=list)
+    registered_outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    stack_outputs: dict[str, Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        with self._lock:
+            self.resources.append(Resource(args.typ, args.name, dict(args.inputs), bool(args.custom)))
+        outputs = dict(args.inputs)
+        physical = outputs.setdefault("name", f"{args.name}-0a1b2c3")
+        if template := _ARNS.get(args.typ):
+            outputs.setdefault("arn", "arn:aws:" + template.format(r=REGION, a=ACCOUNT, n=physical))
+        if args.typ == "aws:sqs/queue:Queue":
+            outputs["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}"
+            return outputs["url"], outputs
+        if args.typ == "aws:kms/key:Key":
+            outputs["keyId"] = physical
+        if args.typ == "aws:ecr/repository:Repository":
+            outputs |= {"repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{physical}", "registryId": ACCOUNT}
+        if args.typ == "docker-build:index:Image":
+            outputs["ref"] = f"{outputs['tags'][0]}@sha256:{'0' * 64}"
+        if args.typ == "aws:ecs/taskDefinition:TaskDefinition":
+            outputs["arnWithoutRevision"] = outputs["arn"].rpartition(":")[0]
+        return physical, outputs
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        answers: dict[str, dict[str, Any]] = {
+            "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT, "arn": "arn", "userId": "user"},
+            "aws:index/getRegion:getRegion": {"region": REGION, "name": REGION, "id": REGION},
+            "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
+            "aws:index/getAvailabilityZones:getAvailabilityZones": {
+                "names": [f"{REGION}{zone}" for zone in "abc"],
+                "zoneIds": ["apse2-az1", "apse2-az2", "apse2-az3"],
+            },
+            "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
+                "userName": "AWS",
+                "password": "secret",
+                "proxyEndpoint": f"https://{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com",
+            },
+        }
+        if args.token not in answers:
+            raise AssertionError(f"the program called {args.token}, which the recorder does not know")
+        return answers[args.token], []
+
+    def of_type(self, token: str) -> list[Resource]:
+        """All resources of a type, by full token (``aws:sqs/queue:Queue``) or by its last part (``Queue``)."""
+        return [item for item in self.resources if item.type == token or item.type.rsplit(":", 1)[-1] == token]
+
+    def one(self, token: str, name: str | None = None) -> Resource:
+        """The only resource of a type (with this logical name)."""
+        found = [item for item in self.of_type(token) if name is None or item.name == name]
+        assert len(found) == 1, f"expected one {token} {name or ''}, found {[item.name for item in found]}"
+        return found[0]
+
+    def names(self, token: str) -> list[str]:
+        return sorted(item.name for item in self.of_type(token))
+
+    def children(self) -> dict[str, int]:
+        """How many custom resources of each type."""
+        counts: dict[str, int] = {}
+        for item in self.resources:
+            if item.custom:
+                counts[item.type] = counts.get(item.type, 0) + 1
+        return counts
+
+
+def record(program: Callable[[], Any], *, preview: bool = False, project: str = "eda", stack: str = "test") -> Recorder:
+    """Run `program` as Pulumi would, on recording mocks, and return what it registered.
+
+    With `preview`, outputs that the provider would compute are unknown. An exception of the program is raised here.
+    """
+    recorder = Recorder()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        SETTINGS.rpc_manager.clear()  # what a failed program left waiting belongs to a loop that is closed
+        SETTINGS.outputs.clear()
+        set_mocks(recorder, project=project, stack=stack, preview=preview)
+        loop.run_until_complete(run_pulumi_func(lambda: program()))
+    finally:
+        for task in (pending := asyncio.all_tasks(loop)):  # what a failed program left waiting
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        loop.close()
+        asyncio.set_event_loop(None)
+    return recorder
+
+
+def policy_of(document: str) -> list[dict[str, Any]]:
+    """The statements of a rendered policy."""
+    statements: list[dict[str, Any]] = json.loads(document)["Statement"]
+    return statements
+
+
+def set_config(values: Mapping[str, Any]) -> None:
+    """Stack settings for the next program: objects become JSON text, as the CLI passes them."""
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+    pulumi.runtime.set_all_config(texts)

@@ -7,6 +7,7 @@ the provider would receive them. Outputs are plausible for their type, so that p
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -132,17 +133,26 @@ def record(program: Callable[[], Any], *, preview: bool = False, project: str = 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        SETTINGS.rpc_manager.clear()  # what a failed program left waiting belongs to a loop that is closed
-        SETTINGS.outputs.clear()
         set_mocks(recorder, project=project, stack=stack, preview=preview)
         loop.run_until_complete(run_pulumi_func(lambda: program()))
+    except BaseException:
+        _abandon(loop)
+        raise
     finally:
-        for task in (pending := asyncio.all_tasks(loop)):  # what a failed program left waiting
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
         loop.close()
         asyncio.set_event_loop(None)
     return recorder
+
+
+def _abandon(loop: asyncio.AbstractEventLoop) -> None:
+    """End what a failed program left waiting; left to the garbage collector, it breaks Python 3.11's `ast`."""
+    while pending := asyncio.all_tasks(loop):
+        for task in pending:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    SETTINGS.rpc_manager.clear()
+    SETTINGS.outputs.clear()
+    gc.collect()
 
 
 def policy_of(document: str) -> list[dict[str, Any]]:

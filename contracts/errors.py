@@ -1,6 +1,6 @@
 """Errors of the shared vocabulary."""
 
-__all__ = ["ContractError", "EventError", "ManifestError"]
+__all__ = ["ContractError", "EventError", "ManifestError", "ScalingError"]
 
 
 class ContractError(ValueError):
@@ -13,3 +13,7 @@ class EventError(ContractError):
 
 class ManifestError(ContractError):
     """A published manifest cannot be read."""
+
+
+class ScalingError(ContractError):
+    """A latency and a processing time from which no scaling target follows."""

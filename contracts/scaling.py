@@ -1,0 +1,52 @@
+"""How many messages one task may have waiting: the sum that `pulumi up` and `ops scale` must agree on."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from enum import StrEnum
+
+from contracts.errors import ScalingError
+
+__all__ = ["ScalingPolicy", "backlog_per_task_target"]
+
+
+class ScalingPolicy(StrEnum):
+    """How a service follows its queue."""
+
+    BACKLOG_PER_TASK = "backlog-per-task"
+    """Target tracking on messages per running task: the answer to steady and to unpredictable traffic."""
+    QUEUE_DEPTH = "queue-depth"
+    """Step scaling on the visible messages: simple steps at fixed depths."""
+
+
+def backlog_per_task_target(acceptable_latency_seconds: float, processing_seconds: float) -> int:
+    """Messages that may wait for each running task: acceptable latency / average processing time, rounded down.
+
+    A task that finds no more than this waiting has worked it off within the latency (AWS, "Scaling based on Amazon
+    SQS"). Rounded down, because one message more would be late. Computed in decimal: 0.3 / 0.1 is 3 here.
+
+    Args:
+        acceptable_latency_seconds: how long a message may wait; over 0, not below `processing_seconds`.
+        processing_seconds: average seconds that one task spends on one message; over 0. A task that handles N messages
+            at the same time spends a N-th of a message's own time.
+
+    Returns:
+        At least 1.
+
+    Raises:
+        ScalingError: a value is not a positive number, or no number of tasks could meet the latency.
+    """
+    for name, value in (
+        ("acceptable_latency_seconds", acceptable_latency_seconds),
+        ("processing_seconds", processing_seconds),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            raise ScalingError(f"{name} is {value!r}; allowed is a number of seconds over 0")
+    if processing_seconds > acceptable_latency_seconds:
+        raise ScalingError(
+            f"processing_seconds is {processing_seconds:g}, more than acceptable_latency_seconds "
+            f"({acceptable_latency_seconds:g}): one message alone takes longer than that, however many tasks run; "
+            "raise the latency or make the processing faster"
+        )
+    return int(Decimal(str(acceptable_latency_seconds)) // Decimal(str(processing_seconds)))

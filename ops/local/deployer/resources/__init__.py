@@ -1,0 +1,41 @@
+"""Creators, one module per service. Importing this package registers all of them."""
+
+from ops.local.deployer.resources import (
+    appautoscaling,
+    docker_build,
+    dynamodb,
+    ec2_endpoints,
+    ec2_network,
+    ec2_security,
+    ecr,
+    ecs,
+    events,
+    iam,
+    kms,
+    logs,
+    metrics,
+    provider_functions,
+    sns,
+    sqs,
+    ssm,
+)
+
+__all__ = [
+    "appautoscaling",
+    "docker_build",
+    "dynamodb",
+    "ec2_endpoints",
+    "ec2_network",
+    "ec2_security",
+    "ecr",
+    "ecs",
+    "events",
+    "iam",
+    "kms",
+    "logs",
+    "metrics",
+    "provider_functions",
+    "sns",
+    "sqs",
+    "ssm",
+]

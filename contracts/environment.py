@@ -6,6 +6,7 @@ __all__ = [
     "BATCH_SIZE",
     "CONCURRENCY",
     "DEAD_LETTER_QUEUE_URL",
+    "ECS_AGENT_URI",
     "HANDLER",
     "IDEMPOTENCY_EXPIRES_SECONDS",
     "IDEMPOTENCY_TABLE",
@@ -13,6 +14,7 @@ __all__ = [
     "MAX_RECEIVE_COUNT",
     "PATTERN",
     "QUEUE_URL",
+    "RECEIVE_WAIT_SECONDS",
     "STACK",
     "STOP_TIMEOUT_SECONDS",
     "VISIBILITY_TIMEOUT_SECONDS",
@@ -40,8 +42,14 @@ BATCH_SIZE: Final = "BATCH_SIZE"
 """Messages per receive, 1 to 10; default 10."""
 CONCURRENCY: Final = "CONCURRENCY"
 """Messages (of different groups, on a FIFO queue) handled at the same time by one task; default 1."""
+RECEIVE_WAIT_SECONDS: Final = "RECEIVE_WAIT_SECONDS"
+"""Length of a long poll, 0 to 20; default 20, and never more than half the stop timeout. An idle worker stops when its poll
+ends: SQS may hand messages to a poll that was cut off, and they would stay invisible for the whole timeout."""
 
 IDEMPOTENCY_TABLE: Final = "IDEMPOTENCY_TABLE"
 """DynamoDB table (key ``id``, TTL attribute ``expiration``) of the events handled; unset: every copy is handled."""
 IDEMPOTENCY_EXPIRES_SECONDS: Final = "IDEMPOTENCY_EXPIRES_SECONDS"
 """How long a key is remembered; default 86,400."""
+
+ECS_AGENT_URI: Final = "ECS_AGENT_URI"
+"""Set by ECS in every Fargate container: the agent's endpoint, here for task scale-in protection."""

@@ -1,0 +1,40 @@
+"""``python -m worker <source>``: the container's entry point."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from worker import handler, logs, settings, sources
+from worker.errors import SettingsError
+from worker.exit_codes import ExitCode
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> ExitCode:
+    """Run one source until it is told to stop."""
+    if len(arguments) != 1 or arguments[0] not in sources.SOURCES:
+        given = " ".join(arguments) or "nothing"
+        print(f"worker: got {given!r}; allowed: one source of {', '.join(sources.SOURCES)}", file=sys.stderr)  # noqa: T201
+        return ExitCode.USAGE
+    try:
+        configuration = settings.read(os.environ)
+        logs.configure(configuration.log_level, configuration.pattern)
+        function = handler.load(configuration.handler)
+    except SettingsError as error:
+        for line in error.lines:
+            print(f"worker: {line}", file=sys.stderr)  # noqa: T201
+        return ExitCode.USAGE
+    return sources.find(arguments[0])(configuration, function)
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    if code is ExitCode.UNFINISHED:
+        # A handler is still running in its thread; nothing else would end it.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)

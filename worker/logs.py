@@ -1,0 +1,89 @@
+"""JSON lines on stdout, one shape for the worker's and the handler's own log calls."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from typing import Any
+
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+__all__ = ["Field", "Outcome", "configure", "context"]
+
+
+class Field(StrEnum):
+    """Names of the fields that the worker adds to a line; dashboards and `ops` read them."""
+
+    PATTERN = "pattern"
+    OUTCOME = "outcome"
+    EVENT_ID = "event_id"
+    EVENT_TYPE = "event_type"
+    IDEMPOTENCY_KEY = "idempotency_key"
+    MESSAGE_ID = "message_id"
+    MESSAGE_GROUP = "message_group"
+    RECEIVE_COUNT = "receive_count"
+    DURATION_MS = "duration_ms"
+    DELAY_SECONDS = "delay_seconds"
+    """How long the message stays invisible before the next attempt."""
+    ERROR = "error"
+    """The exception's class, or the error code of an AWS service."""
+    REASON = "reason"
+    MESSAGES = "messages"
+    """A number of messages."""
+
+
+class Outcome(StrEnum):
+    """How one receive of a message ended; one line with an outcome is written per receive."""
+
+    HANDLED = "handled"
+    DUPLICATE = "duplicate"
+    """The key had been handled before: deleted without calling the handler."""
+    RETRY = "retry"
+    """The handler failed; the message comes back after a back-off."""
+    DEAD_LETTERED = "dead-lettered"
+    GIVEN_BACK = "given-back"
+    """Not tried to the end, through no fault of the message; it comes back."""
+
+
+_CONTEXT: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
+
+
+@contextmanager
+def context(**fields: Any) -> Iterator[None]:
+    """Add `fields` to every line that this thread logs meanwhile, also from inside the handler."""
+    token = _CONTEXT.set({**(_CONTEXT.get() or {}), **fields})
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
+def _add_context(record: logging.LogRecord) -> bool:
+    for name, value in (_CONTEXT.get() or {}).items():
+        if not hasattr(record, name):
+            setattr(record, name, value)
+    return True
+
+
+def configure(level: str, pattern: str) -> None:
+    """Send every logger of this process to stdout as JSON; libraries log from WARNING on.
+
+    Args:
+        level: DEBUG, INFO, WARNING or ERROR, for the worker and the handler.
+        pattern: the pattern's name, on every line.
+    """
+    handler = logging.StreamHandler(sys.stdout)
+    # Powertools' formatter knows how to turn any value and any traceback into JSON.
+    formatter = LambdaPowertoolsFormatter(
+        utc=True, use_rfc3339=True, log_record_order=["timestamp", "level", "message"]
+    )
+    formatter.append_keys(**{Field.PATTERN: pattern})
+    handler.setFormatter(formatter)
+    handler.addFilter(_add_context)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for library in ("botocore", "boto3", "urllib3", "aws_lambda_powertools"):
+        logging.getLogger(library).setLevel(logging.WARNING)

@@ -1,0 +1,27 @@
+"""Where events come from: one module or package per source, registered in one table."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Final
+
+from worker.exit_codes import ExitCode
+from worker.handler import Handler
+from worker.settings import Settings
+
+__all__ = ["SOURCES", "Run", "find"]
+
+Run = Callable[[Settings, Handler], ExitCode]
+"""Consume until SIGTERM."""
+
+SOURCES: Final = {
+    "queue": "worker.sources.queue",
+}
+"""Source → the module whose ``run`` consumes it; imported on use, since each source has its own client library."""
+
+
+def find(source: str) -> Run:
+    """The ``run`` of a registered source."""
+    run: Run = importlib.import_module(SOURCES[source]).run
+    return run

@@ -1,0 +1,159 @@
+"""Puts the parts together, and takes them down in time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from contracts import environment as names
+from worker.execution import Executor, PlainExecutor
+from worker.exit_codes import ExitCode
+from worker.handler import Handler
+from worker.idempotency import IdempotentExecutor, LeaseTable
+from worker.logs import Field
+from worker.protection import TaskProtection
+from worker.settings import Settings
+from worker.sources.queue.dead_letters import DeadLetters
+from worker.sources.queue.hand import Hand
+from worker.sources.queue.handling import Handling
+from worker.sources.queue.heartbeat import Heartbeat
+from worker.sources.queue.lanes import Lanes
+from worker.sources.queue.messages import Message
+from worker.sources.queue.receiver import Receiver
+from worker.sources.queue.settlement import Settlement
+from worker.sources.queue.sqs import Queue
+from worker.stopping import Stop
+from worker.threads import spawn
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["run"]
+
+logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings, handler: Handler) -> ExitCode:
+    """Consume the queue until SIGTERM or SIGINT; then finish or give back what is in hand, within the stop timeout."""
+    stop = Stop()
+    stop.listen()
+    # Fargate sets AWS_REGION, which boto3 does not read.
+    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
+    if session.region_name is None:
+        logger.critical("no AWS region: set AWS_REGION or AWS_DEFAULT_REGION")
+        return ExitCode.USAGE
+    return _Consumer(settings, handler, session, stop).run()
+
+
+def _executor(settings: Settings, handler: Handler, session: boto3.session.Session) -> Executor:
+    if settings.idempotency_table is None:
+        logger.warning("%s is not set: every copy of an event is handled", names.IDEMPOTENCY_TABLE)
+        return PlainExecutor(handler)
+    client: DynamoDBClient = session.client("dynamodb", config=_config(settings, read_timeout_seconds=10))
+    return IdempotentExecutor(
+        handler,
+        LeaseTable(settings.idempotency_table, client),
+        prefix=settings.pattern,
+        expires_seconds=settings.idempotency_expires_seconds,
+    )
+
+
+def _config(settings: Settings, *, read_timeout_seconds: float) -> Config:
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=5,
+        read_timeout=read_timeout_seconds,
+        max_pool_connections=settings.concurrency + 5,
+    )
+
+
+class _Consumer:
+    def __init__(self, settings: Settings, handler: Handler, session: boto3.session.Session, stop: Stop) -> None:
+        self._settings = settings
+        self._stop = stop
+        client: SQSClient = session.client(
+            "sqs", config=_config(settings, read_timeout_seconds=settings.receive_wait_seconds + 10)
+        )
+        source = Queue(
+            client,
+            settings.queue_url,
+            visibility_timeout_seconds=settings.visibility_timeout_seconds,
+            wait_seconds=settings.receive_wait_seconds,
+        )
+        self._executor = _executor(settings, handler, session)
+        self._hand = Hand(settings.visibility_timeout_seconds)
+        self._lanes = Lanes(fifo=settings.fifo, limit=max(settings.concurrency, settings.batch_size))
+        self._settlement = Settlement(source, self._hand)
+        self._protection = TaskProtection(settings.agent_uri, busy=lambda: len(self._hand) > 0)
+        self._heartbeat = Heartbeat(source, self._hand, self._executor)
+        self._handling = Handling(
+            executor=self._executor,
+            hand=self._hand,
+            settlement=self._settlement,
+            dead_letters=DeadLetters(client, settings.dead_letter_queue_url)
+            if settings.dead_letter_queue_url
+            else None,
+            queue_arn=source.arn,
+            max_receive_count=settings.max_receive_count,
+            stopping=stop.requested,
+        )
+        self._receiver = Receiver(
+            source=source,
+            batch_size=settings.batch_size,
+            lanes=self._lanes,
+            hand=self._hand,
+            settlement=self._settlement,
+            protection=self._protection,
+            stop=stop,
+        )
+
+    def run(self) -> ExitCode:
+        drained = threading.Event()
+        spawn("heartbeat", lambda: self._heartbeat.run(drained), self._stop)
+        spawn("protection", lambda: self._protection.watch(drained), self._stop)
+        deleter = spawn("deleter", self._settlement.run, self._stop)
+        for number in range(self._settings.concurrency):
+            spawn(f"handler-{number}", self._handle_until_closed, self._stop)
+        receiver = spawn("receiver", self._receiver.run, self._stop)
+        logger.info("consuming %s", self._settings.queue_url)
+        self._stop.requested.wait()
+
+        deadline = time.monotonic() + self._settings.drain_seconds
+        never_started = self._lanes.close()
+        logger.info("stopping", extra={Field.MESSAGES: len(self._hand)})
+        self._settlement.give_back(never_started)
+        receiver.join(max(0.0, deadline - time.monotonic()))
+        finished = self._hand.wait_until_empty(max(0.0, deadline - time.monotonic()))
+        if not finished:
+            self._interrupt()
+        drained.set()
+        self._settlement.close()
+        if finished:
+            deleter.join(1.0)
+        logger.info("stopped", extra={Field.MESSAGES: len(self._hand)})
+        if self._stop.failed:
+            return ExitCode.ERROR
+        return ExitCode.OK if finished else ExitCode.UNFINISHED
+
+    def _handle_until_closed(self) -> None:
+        while (message := self._lanes.take()) is not None:
+            settled = self._handling.handle(message)
+            self._settlement.give_back(self._lanes.finish(message, settled=settled))
+
+    def _interrupt(self) -> None:
+        """Give back what could not be finished, and free its keys, so that another worker can begin at once."""
+        keys: dict[Message, str | None] = self._hand.keys()
+        logger.error(
+            "the stop timeout is too short for the work in hand; it is given back", extra={Field.MESSAGES: len(keys)}
+        )
+        for key in keys.values():
+            if key is not None:
+                self._executor.abandon(key)
+        self._settlement.give_back(list(keys), attempts=2)

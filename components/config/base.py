@@ -1,0 +1,17 @@
+"""The base of all settings models, and the texts that errors and the reference share.
+
+A field's `description` says what it is and its range, unit, default, cost and consequence: it is the reference in
+docs/settings.md and the "allowed" part of an error, so it is written once.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseModel):
+    """Unknown keys are refused, values are never converted from text, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True)

@@ -1,0 +1,37 @@
+"""All settings of one stack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from components.config.base import Settings
+from components.config.queue_worker import QueueWorkerSettings
+from components.config.shared import (
+    AlarmSettings,
+    BusSettings,
+    ClusterSettings,
+    EncryptionSettings,
+    NetworkSettings,
+)
+
+__all__ = ["PATTERNS", "PatternSettings", "StackSettings"]
+
+PATTERNS: Mapping[str, type[PatternSettings]] = {"queue-worker": QueueWorkerSettings}
+"""The patterns that a stack can name, by the value of ``pattern:``."""
+
+PatternSettings = QueueWorkerSettings
+
+
+class StackSettings(Settings):
+    """What `Pulumi.<stack>.yaml` says under ``eda:``."""
+
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description="VPC, subnets, internet; default new")
+    bus: BusSettings = Field(default_factory=BusSettings, description="the event bus; default with 7 days of archive")
+    cluster: ClusterSettings = Field(default_factory=ClusterSettings, description="the ECS cluster")
+    encryption: EncryptionSettings = Field(default_factory=EncryptionSettings, description="default SSE-SQS")
+    alarms: AlarmSettings = Field(default_factory=AlarmSettings, description="who hears of alarms; default nobody")
+    patterns: dict[str, PatternSettings] = Field(
+        default_factory=dict, description="a map of names (as `ops` uses them) to patterns"
+    )

@@ -18,7 +18,7 @@ from components.config.stack import PATTERNS, PatternSettings, StackSettings
 from components.core.errors import ComponentError, InvalidNameError
 from components.core.naming import MAX_PATTERN_NAME, check_name
 
-__all__ = ["NAMESPACE", "SettingsError", "load", "parse"]
+__all__ = ["NAMESPACE", "SettingsError", "load", "model_at", "parse"]
 
 NAMESPACE = "eda"
 
@@ -156,20 +156,20 @@ def _said(value: object) -> str:
 def _field(root: type[BaseModel], path: Sequence[int | str]) -> FieldInfo | None:
     """The field at a path; for an entry of a list or a map, the field that holds them."""
     for end in range(len(path), 0, -1):
-        model = _model(root, path[: end - 1])
+        model = model_at(root, path[: end - 1])
         if model and (field := model.model_fields.get(str(path[end - 1]))):
             return field
     return None
 
 
 def _known_keys(root: type[BaseModel], path: Sequence[int | str]) -> str:
-    model = _model(root, path[:-1])
+    model = model_at(root, path[:-1])
     known = sorted(model.model_fields) if model else []
     close = difflib.get_close_matches(str(path[-1]), known, n=1)
     return (f"; did you mean {close[0]!r}?" if close else "") + (f"; allowed: {', '.join(known)}" if known else "")
 
 
-def _model(root: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel] | None:
+def model_at(root: type[BaseModel], path: Sequence[int | str]) -> type[BaseModel] | None:
     """The settings class at a path, through optional fields, maps and lists."""
     annotation: Any = root
     for part in path:

@@ -51,8 +51,8 @@ def test_the_entry_for_put_events_carries_the_detail_as_text():
 
 
 def without(*path: str) -> dict[str, Any]:
-    document = json.loads(json.dumps(ORDER))
-    inner = document
+    document: dict[str, Any] = json.loads(json.dumps(ORDER))
+    inner: dict[str, Any] = document
     for part in path[:-1]:
         inner = inner[part]
     del inner[path[-1]]

@@ -41,13 +41,15 @@ def test_a_pair_that_fargate_has_is_no_problem(cpu: int, memory_mib: int):
         (
             1024,
             512,
-            "memory_mib is 512; with cpu 1024 allowed is 2048 to 8192 in steps of 1024; or keep the memory with cpu 256",
+            "memory_mib is 512; with cpu 1024 allowed is 2048 to 8192 in steps of 1024; "
+            "or keep the memory with cpu 256",
         ),
         (256, 600, "memory_mib is 600; with cpu 256 allowed is 512, 1024, 2048"),
         (
             8192,
             17408,
-            "memory_mib is 17408; with cpu 8192 allowed is 16384 to 61440 in steps of 4096; or keep the memory with cpu 4096",
+            "memory_mib is 17408; with cpu 8192 allowed is 16384 to 61440 in steps of 4096; "
+            "or keep the memory with cpu 4096",
         ),
     ],
 )

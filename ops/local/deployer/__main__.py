@@ -16,6 +16,9 @@ from pathlib import Path
 from ops.local.errors import LocalError
 
 _PROGRESS_EVERY = 20  # resources
+_WORKER_IMAGE = "eda-worker"
+"""The project's own image: it is there without being built, as the settings of a local stack name it."""
+_WORKER_DOCKERFILE = "worker/Dockerfile"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,10 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _deploy(root: Path, stack: str, port: int, home: Path) -> dict[str, object]:
+    from ops.local.deployer.dockerfile import read_dockerfile
+    from ops.local.deployer.images import Images
     from ops.local.deployer.program import deploy, program_of  # after the arguments: importing Pulumi takes a while
     from ops.local.deployer.settings import read_settings
 
     settings = read_settings(root, stack)
+    if (root / _WORKER_DOCKERFILE).is_file():
+        Images(home / "images.json").register(_WORKER_IMAGE, read_dockerfile(root / _WORKER_DOCKERFILE, root))
     _say(f"deploying the stack {stack!r} to 127.0.0.1:{port} ...")
     deployment = deploy(
         program_of(root),

@@ -51,7 +51,6 @@ def read_dockerfile(dockerfile: Path, context: Path) -> ImageProcess:
         command[0] = sys.executable
     return ImageProcess(
         command=command,
-        entry_point=command[: len(entry_point)],
         working_directory=str(context.resolve()),
         environment={name: value for name, value in environment.items() if name not in _IMAGE_ONLY},
     )

@@ -18,13 +18,11 @@ class ImageProcess:
 
     Attributes:
         command: entry point and default arguments, one list.
-        entry_point: the leading part of `command` that a container's own command does not replace.
         working_directory: absolute path.
         environment: what the image sets (``ENV``).
     """
 
     command: Sequence[str]
-    entry_point: Sequence[str]
     working_directory: str
     environment: Mapping[str, str] = field(default_factory=dict)
 

@@ -108,7 +108,7 @@ def deploy(
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-    return Deployment(outputs, Counter(mocks.resource_types), time.monotonic() - started)
+    return Deployment(outputs, dict(Counter(mocks.resource_types)), time.monotonic() - started)
 
 
 async def _run(program: Callable[[], None]) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""`ops local …`: the embedded environment. Thin: parse, call `ops.local`, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.local.home import Home, find_root
+from ops.output import Format, Output
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="local",
+    no_args_is_help=True,
+    help="The whole system on this machine: no AWS account, no Docker, no Pulumi CLI.",
+)
+
+_PortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=65535,
+        envvar="EDA_LOCAL_PORT",
+        show_envvar=True,
+        help="Port of the embedded AWS on 127.0.0.1; default: the last one used here, or 4566.",
+    ),
+]
+_OutputOption = Annotated[Format, typer.Option(help="How stdout is written.")]
+
+
+def _home() -> Home:
+    return Home(find_root(Path.cwd()))
+
+
+@app.command()
+def up(
+    port: _PortOption = None,
+    auth: Annotated[bool, typer.Option("--auth", help="Enforce identity policies, with each task's own role.")] = False,
+) -> None:
+    """Start the embedded AWS and deploy the stack `local` into it. Example: ops local up --port 4570"""
+    from ops.local import environment
+
+    home = _home()
+    output = Output()
+    result = environment.up(home, port=environment.choose_port(port, home), auth=auth, say=output.say)
+    count = sum(result.state.resources.values())
+    verb = "already up" if result.reused else "up"
+    output.say(f"{verb}: {result.state.endpoint_url} with {count} resources; next: ops local demo")
+
+
+@app.command()
+def down() -> None:
+    """Stop the embedded AWS and every task of this checkout. Example: ops local down"""
+    from ops.local import environment
+
+    environment.down(_home(), Output().say)
+
+
+@app.command()
+def status(output: _OutputOption = Format.TABLE) -> None:
+    """Show whether it runs, and what is in it. Example: ops local status --output json"""
+    from ops.local import environment
+
+    found = environment.status(_home())
+    state = found.state
+    Output(output).facts(
+        {
+            "running": state is not None,
+            "port": state.port if state else None,
+            "endpoint_url": state.endpoint_url if state else None,
+            "pid": state.pid if state else None,
+            "started": state.started if state else None,
+            "tasks": [record.task_id for record in found.tasks],
+            "resources": sum(state.resources.values()) if state else 0,
+            "outputs": dict(state.outputs) if state else {},
+        }
+    )
+
+
+@app.command()
+def logs(
+    name: Annotated[
+        str | None, typer.Argument(help="Part of a task's name, or `server` for the embedded AWS itself.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+) -> None:
+    """Print what the tasks print, each line behind its task. Example: ops local logs orders --follow"""
+    from ops.local.logs import log_lines
+
+    for task, line in log_lines(_home(), name, follow=follow):
+        typer.echo(f"{task} | {line}")

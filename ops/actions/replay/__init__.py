@@ -1,0 +1,1 @@
+"""Moves dead-lettered messages back where they belong, and loses none."""

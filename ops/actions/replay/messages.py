@@ -1,0 +1,152 @@
+"""A dead-lettered message, and the entry that sends it on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from contracts.messages import FAILURE, MAX_ATTRIBUTES, REPLAY_COUNT
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+__all__ = ["MAX_BYTES", "DeadLetter", "Delivery", "carried_attributes", "deduplication_id", "size_bytes"]
+
+MAX_BYTES = 1_048_576
+"""SQS's limit of a message, and of a batch (SQS developer guide, "Message quotas")."""
+
+Attributes = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(slots=True, eq=False)
+class DeadLetter:
+    """A message taken from a dead-letter queue.
+
+    Attributes:
+        id: the message id.
+        receipt: the receipt handle of the last receive; replaced when the message is received again.
+        body, attributes, system: as SQS returned them.
+        expires_at: when its visibility runs out, seconds of `time.monotonic`.
+        reason: why it was not replayed; empty while that is open.
+    """
+
+    id: str
+    receipt: str
+    body: str
+    attributes: Attributes
+    system: Mapping[str, str]
+    expires_at: float = 0.0
+    reason: str = ""
+
+    @classmethod
+    def from_sqs(cls, message: Mapping[str, Any], expires_at: float = 0.0) -> DeadLetter:
+        return cls(
+            message["MessageId"],
+            message["ReceiptHandle"],
+            message.get("Body", ""),
+            message.get("MessageAttributes") or {},
+            message.get("Attributes") or {},
+            expires_at,
+        )
+
+    @property
+    def group(self) -> str | None:
+        """Its MessageGroupId, which on a standard queue is fair-queue information and not an order."""
+        return self.system.get("MessageGroupId")
+
+    @property
+    def sent_ms(self) -> int:
+        return int(self.system.get("SentTimestamp") or 0)
+
+    @property
+    def receive_count(self) -> int:
+        return int(self.system.get("ApproximateReceiveCount") or 0)
+
+    @property
+    def replays(self) -> int:
+        """How often it was replayed before; 0 when nobody counted."""
+        text = self.text_attribute(REPLAY_COUNT) or ""
+        return int(text) if text.isascii() and text.isdigit() else 0
+
+    def text_attribute(self, name: str) -> str | None:
+        value = self.attributes.get(name, {}).get("StringValue")
+        return value if isinstance(value, str) else None
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Where and how a message is sent on.
+
+    Attributes:
+        url: the destination queue.
+        fifo: whether it is FIFO.
+        body: what is sent.
+        attributes: what is sent with it, `REPLAY_COUNT` included.
+        group: MessageGroupId; None sends none (on a standard queue only).
+        trace: AWSTraceHeader, or None.
+    """
+
+    url: str
+    fifo: bool
+    body: str
+    attributes: Attributes = field(default_factory=dict)
+    group: str | None = None
+    trace: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        return size_bytes(self.body, self.attributes)
+
+    def entry(self, entry_id: str, deduplication: str) -> SendMessageBatchRequestEntryTypeDef:
+        """The SendMessageBatch entry; `deduplication` is used on a FIFO queue only."""
+        entry: SendMessageBatchRequestEntryTypeDef = {"Id": entry_id, "MessageBody": self.body}
+        if self.attributes:
+            entry["MessageAttributes"] = self.attributes  # type: ignore[typeddict-item]  # as SQS gave them
+        if self.trace:
+            entry["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": self.trace}}
+        if self.group:
+            entry["MessageGroupId"] = self.group
+        if self.fifo:
+            entry["MessageDeduplicationId"] = deduplication
+        return entry
+
+
+def carried_attributes(attributes: Attributes, replays: int, body: str = "") -> dict[str, dict[str, Any]]:
+    """The attributes a replay sends: all of the user's, and how often the message was replayed.
+
+    `FAILURE` is left out: it says why the message failed *then*, and the next failure must not find it. The count gives
+    way when the message already has 10 attributes, or would grow over 1 MiB.
+
+    Args:
+        attributes: as received, with DataType and StringValue or BinaryValue.
+        replays: the count to attach, this replay included.
+        body: the body they go with.
+    """
+    kept = {
+        name: {key: value[key] for key in ("DataType", "StringValue", "BinaryValue") if value.get(key) is not None}
+        for name, value in attributes.items()
+        if name not in (FAILURE, REPLAY_COUNT)
+    }
+    if len(kept) < MAX_ATTRIBUTES:
+        counted = {**kept, REPLAY_COUNT: {"DataType": "Number", "StringValue": str(replays)}}
+        if size_bytes(body, counted) <= MAX_BYTES:
+            return counted
+    return kept
+
+
+def deduplication_id(message_id: str, run_id: str) -> str:
+    """Equal when the same run (or its continuation) sends a message again, different for every later replay."""
+    return f"{message_id}.{run_id}"
+
+
+def size_bytes(body: str, attributes: Attributes) -> int:
+    """What SQS counts: the UTF-8 body, and the name, type and value of every attribute.
+
+    Source: SQS developer guide, "Amazon SQS message metadata".
+    """
+    total = len(body.encode())
+    for name, value in attributes.items():
+        total += len(name.encode()) + len(str(value.get("DataType", "")).encode())
+        total += len(str(value.get("StringValue") or "").encode()) + len(value.get("BinaryValue") or b"")
+    return total

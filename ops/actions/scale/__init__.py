@@ -1,0 +1,1 @@
+"""Shows and sets how a service scales."""

@@ -131,10 +131,8 @@ def _plan_bounds(state: ScaleState, request: ScaleRequest, result: ChangePlan) -
         "ScalableDimension": DIMENSION,
     }
     changed = False
-    for setting, key, before, after in (
-        ("min", "MinCapacity", bounds.min, low),
-        ("max", "MaxCapacity", bounds.max, high),
-    ):
+    settings = (("min", "MinCapacity", bounds.min, low), ("max", "MaxCapacity", bounds.max, high))
+    for setting, key, before, after in settings:
         if before != after:
             arguments[key] = after
             result.changes.append(Change(setting, before, after))

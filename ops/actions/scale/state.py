@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from contracts.manifest import PatternManifest, ServiceRef
 from ops.actions.queues import QueueDirectory
@@ -24,7 +24,7 @@ __all__ = [
     "service_of_pattern",
 ]
 
-DIMENSION = "ecs:service:DesiredCount"
+DIMENSION: Final = "ecs:service:DesiredCount"
 _ACTIVITIES = 5
 
 
@@ -145,9 +145,7 @@ def read_state(aws: Aws, service: ScaledService) -> ScaleState:
         tasks = service_counts(aws, ServiceRef(cluster=service.cluster, name=service.name, log_group=""))
         state = ScaleState(service, tasks, _bounds(aws, service), _policies(aws, service))
     except LookupError as error:
-        raise OpsError(
-            str(error), "`ops status` shows the services of a stack; check --region and --profile"
-        ) from error
+        raise OpsError(str(error), "`ops status` shows the services of a stack; check --region") from error
     except Exception as error:
         raise explain(error, f"the service {service.cluster}/{service.name}") from error
     try:

@@ -27,7 +27,7 @@ class NatMode(StrEnum):
     """How tasks reach the internet and AWS."""
 
     NONE = "none"
-    """Tasks have public addresses in public subnets, no ingress open. No idle cost: an address costs while its task runs."""
+    """Public subnets; tasks have public addresses, nothing comes in. No idle cost: addresses come with tasks."""
     GATEWAY = "gateway"
     """Private subnets behind NAT gateways: about US$ 33 a month each, plus traffic."""
     ENDPOINTS = "endpoints"
@@ -40,7 +40,7 @@ class NetworkArgs:
 
     Attributes:
         nat: default `NatMode.NONE`. New VPC only.
-        cidr_block: of the new VPC, /16 to /24; default ``10.0.0.0/16``. **A change replaces the VPC.**
+        cidr: of the new VPC, /16 to /24; default ``10.0.0.0/16``. **A change replaces the VPC.**
         availability_zones: 2 or 3, new VPC only; default 2.
         nat_gateways: with ``gateway``: 1 (the others' zone fails with it, and traffic crosses zones) to
             `availability_zones`; default 1.
@@ -53,7 +53,7 @@ class NetworkArgs:
     """
 
     nat: NatMode = NatMode.NONE
-    cidr_block: str = "10.0.0.0/16"
+    cidr: str = "10.0.0.0/16"
     availability_zones: int = 2
     nat_gateways: int = 1
     endpoint_services: Sequence[str] = DEFAULT_ENDPOINT_SERVICES
@@ -139,7 +139,7 @@ class Network(Component):
         vpc = Vpc(
             self.name,
             VpcArgs(
-                cidr_block=args.cidr_block,
+                cidr=args.cidr,
                 availability_zones=args.availability_zones,
                 public=args.nat != NatMode.ENDPOINTS,
                 private=args.nat != NatMode.NONE,

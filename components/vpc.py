@@ -37,23 +37,23 @@ class VpcArgs:
     """Arguments of `Vpc`.
 
     Attributes:
-        cidr_block: /16 to /24; default ``10.0.0.0/16``. **A change replaces the VPC.**
+        cidr: /16 to /24; default ``10.0.0.0/16``. **A change replaces the VPC.**
         availability_zones: 2 or 3; default 2.
         public: make public subnets; default True.
         private: make private subnets, with free gateway endpoints for S3 and DynamoDB; default False.
         nat_gateways: for the private subnets, 0 (no way to the internet) to `availability_zones`; default 0.
     """
 
-    cidr_block: str = "10.0.0.0/16"
+    cidr: str = "10.0.0.0/16"
     availability_zones: int = 2
     public: bool = True
     private: bool = False
     nat_gateways: int = 0
 
 
-def _is_vpc_block(cidr_block: str) -> bool:
+def _is_vpc_block(cidr: str) -> bool:
     try:
-        return 16 <= IPv4Network(cidr_block).prefixlen <= 24
+        return 16 <= IPv4Network(cidr).prefixlen <= 24
     except ValueError:
         return False
 
@@ -61,11 +61,9 @@ def _is_vpc_block(cidr_block: str) -> bool:
 VPC_RULES: tuple[Rule, ...] = (
     Range("availability_zones", 2, 3, "zones"),
     Check(
-        ("cidr_block",),
-        lambda args: not _is_vpc_block(args.cidr_block),
-        lambda args: (
-            f"cidr_block is {args.cidr_block!r}; allowed is an IPv4 network from /16 to /24, e.g. '10.0.0.0/16'"
-        ),
+        ("cidr",),
+        lambda args: not _is_vpc_block(args.cidr),
+        lambda args: f"cidr is {args.cidr!r}; allowed is an IPv4 network from /16 to /24, e.g. '10.0.0.0/16'",
     ),
 )
 
@@ -85,7 +83,7 @@ class Vpc(Component):
         check(f"Vpc {name!r}", args, VPC_RULES)
         self.vpc = aws.ec2.Vpc(
             name,
-            cidr_block=args.cidr_block,
+            cidr_block=args.cidr,
             enable_dns_support=True,
             enable_dns_hostnames=True,  # private DNS of interface endpoints needs both
             tags=name_tag(name),
@@ -93,7 +91,7 @@ class Vpc(Component):
         )
         self.vpc_id: pulumi.Output[str] = self.vpc.id
         zones = self._zone_names(args.availability_zones)
-        blocks = list(IPv4Network(args.cidr_block).subnets(prefixlen_diff=_SUBNET_BITS))
+        blocks = list(IPv4Network(args.cidr).subnets(prefixlen_diff=_SUBNET_BITS))
         public = self._create_subnets("public", zones, blocks) if args.public else []
         private = self._create_subnets("private", zones, blocks[_FIRST_PRIVATE:]) if args.private else []
         internet = self._route_to_internet(public) if public else None

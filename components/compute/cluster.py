@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import pulumi
 import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement
-from components.core.validation import OneOf, check
 
-__all__ = ["FARGATE", "FARGATE_SPOT", "Cluster", "ClusterArgs", "ContainerInsights"]
+__all__ = ["FARGATE", "FARGATE_SPOT", "Cluster", "ClusterArgs"]
 
 FARGATE = "FARGATE"
 FARGATE_SPOT = "FARGATE_SPOT"
-
-
-class ContainerInsights(StrEnum):
-    """Metrics per task and container, billed as custom metrics. No scaling policy of this library needs them."""
-
-    DISABLED = "disabled"
-    ENABLED = "enabled"
-    ENHANCED = "enhanced"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +21,10 @@ class ClusterArgs:
     """Arguments of `Cluster`.
 
     Attributes:
-        container_insights: default disabled, because it costs.
+        container_insights: metrics per task, billed as custom metrics; no policy here needs them. Default False.
     """
 
-    container_insights: ContainerInsights = ContainerInsights.DISABLED
-
-
-_RULES = (OneOf("container_insights", tuple(item.value for item in ContainerInsights)),)
+    container_insights: bool = False
 
 
 class Cluster(Component):
@@ -51,10 +38,13 @@ class Cluster(Component):
     def __init__(self, name: str, args: ClusterArgs | None = None, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         args = args or ClusterArgs()
-        check(f"Cluster {name!r}", args, _RULES)
         self.cluster = aws.ecs.Cluster(
             name,
-            settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value=args.container_insights)],
+            settings=[
+                aws.ecs.ClusterSettingArgs(
+                    name="containerInsights", value="enabled" if args.container_insights else "disabled"
+                )
+            ],
             opts=self.child(),
         )
         self.arn: pulumi.Output[str] = self.cluster.arn

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Settings"]
+__all__ = ["PatternSettings", "Settings"]
 
 
 class Settings(BaseModel):
     """Unknown keys are refused, values are never converted from text, and nothing changes after loading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+class PatternSettings(Settings):
+    """Base of the settings of one pattern; each subclass pins its own ``pattern:``."""
+
+    pattern: str

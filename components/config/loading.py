@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from components.config.base import Settings
-from components.config.stack import PATTERNS, PatternSettings, StackSettings
+from components.config.base import PatternSettings, Settings
+from components.config.stack import PATTERNS, StackSettings
 from components.core.errors import ComponentError, InvalidNameError
 from components.core.naming import MAX_PATTERN_NAME, check_name
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from components.config.base import Settings
+from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
 from contracts import event_pattern
+from contracts.scaling import ScalingPolicy
 
-__all__ = ["DeliverySettings", "IdempotencySettings", "QueueSettings", "QueueWorkerSettings", "ScalingPolicy"]
-
-
-class ScalingPolicy(StrEnum):
-    """What the number of tasks follows."""
-
-    BACKLOG_PER_TASK = "backlog-per-task"
-    QUEUE_DEPTH = "queue-depth"
+__all__ = ["DeliverySettings", "IdempotencySettings", "QueueSettings", "QueueWorkerSettings", "ScalingSettings"]
 
 
 class QueueSettings(Settings):
@@ -44,8 +37,8 @@ class QueueSettings(Settings):
         None,
         ge=1,
         le=43200,
-        description="a whole number from 1 to 43,200 seconds, not below scaling.processing_seconds; default six times "
-        "that, at least 30",
+        description="a whole number from 1 to 43,200 seconds, not below a message's own time; default six times that, "
+        "at least 30",
     )
 
     @model_validator(mode="after")
@@ -71,7 +64,8 @@ class ScalingSettings(Settings):
         1,
         gt=0,
         le=7200,
-        description="seconds to process one message, over 0 to 7,200, not above acceptable_latency_seconds; default 1",
+        description="seconds that one task spends on one message, over 0 to 7,200, not above "
+        "acceptable_latency_seconds (with handler.concurrency, a message's own time divided by it); default 1",
     )
     min: int = Field(
         0, ge=0, le=5000, description="a whole number from 0 to 5,000 tasks; default 0, which costs nothing"
@@ -130,7 +124,7 @@ class QueueWorkerAlarmSettings(Settings):
     )
 
 
-class QueueWorkerSettings(Settings):
+class QueueWorkerSettings(PatternSettings):
     """Events of the stack's bus that match a pattern go through a queue to Fargate workers that scale with it."""
 
     pattern: Literal["queue-worker"] = Field(..., description="queue-worker")

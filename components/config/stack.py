@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from components.config.base import Settings
+from components.config.base import PatternSettings, Settings
 from components.config.queue_worker import QueueWorkerSettings
 from components.config.shared import (
     AlarmSettings,
@@ -16,12 +16,10 @@ from components.config.shared import (
     NetworkSettings,
 )
 
-__all__ = ["PATTERNS", "PatternSettings", "StackSettings"]
+__all__ = ["PATTERNS", "StackSettings"]
 
 PATTERNS: Mapping[str, type[PatternSettings]] = {"queue-worker": QueueWorkerSettings}
 """The patterns that a stack can name, by the value of ``pattern:``."""
-
-PatternSettings = QueueWorkerSettings
 
 
 class StackSettings(Settings):

@@ -26,7 +26,7 @@ class IdempotencyTableArgs:
 
 
 class IdempotencyTable(Component):
-    """The DynamoDB table of Powertools' idempotency utility: key ``id``, TTL attribute ``expiration``, billed per request.
+    """The table of Powertools' idempotency utility: key ``id``, TTL attribute ``expiration``, billed per request.
 
     Attributes:
         arn, table_name: of the table.

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.config import SettingsError, StackSettings, parse
-from components.config.queue_worker import ScalingPolicy
+from components.config.queue_worker import QueueWorkerSettings
 from components.config.shared import NatMode
+from contracts.scaling import ScalingPolicy
 
 ORDERS: dict[str, Any] = {
     "pattern": "queue-worker",
@@ -44,6 +45,7 @@ def problems(changes: dict[str, Any] | None = None, **shared: Any) -> tuple[str,
 def test_the_smallest_stack_gets_the_documented_defaults():
     stack = settings()
     orders = stack.patterns["orders"]
+    assert isinstance(orders, QueueWorkerSettings)
     assert stack.network.nat is NatMode.NONE
     assert stack.bus.archive_days == 7
     assert (orders.handler.cpu, orders.handler.memory_mib, orders.handler.stop_timeout_seconds) == (256, 512, 120)

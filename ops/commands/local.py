@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ops.exit_codes import ExitCode
 from ops.local.home import Home, find_root
 from ops.output import Format, Output
 
@@ -92,3 +94,22 @@ def logs(
 
     for task, line in log_lines(_home(), name, follow=follow):
         typer.echo(f"{task} | {line}")
+
+
+@app.command()
+def demo(output: _OutputOption = Format.TABLE) -> None:
+    """Send events through every pattern and show what became of them. Example: ops local demo --output json"""
+    from ops.local import environment
+    from ops.local.demo.progress import live_line
+    from ops.local.demo.row import COLUMNS
+    from ops.local.demo.run import run_demos
+    from ops.local.demo.stage import Stage
+
+    home = _home()
+    state = environment.require_running(home)
+    out = Output(output)
+    with live_line(out.say) as show:
+        rows = run_demos(Stage.enter(home, state, show), out.say)
+    out.rows(COLUMNS, [asdict(row) for row in rows])
+    if not all(row.ok for row in rows):
+        raise typer.Exit(ExitCode.ERROR)

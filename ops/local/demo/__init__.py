@@ -1,0 +1,1 @@
+"""Sends events through every pattern of the local stack and tells what happened."""

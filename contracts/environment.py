@@ -43,8 +43,8 @@ BATCH_SIZE: Final = "BATCH_SIZE"
 CONCURRENCY: Final = "CONCURRENCY"
 """Messages (of different groups, on a FIFO queue) handled at the same time by one task; default 1."""
 RECEIVE_WAIT_SECONDS: Final = "RECEIVE_WAIT_SECONDS"
-"""Length of a long poll, 0 to 20; default 20, and never more than half the stop timeout. An idle worker stops when its poll
-ends: SQS may hand messages to a poll that was cut off, and they would stay invisible for the whole timeout."""
+"""Length of a long poll, 1 to 20; default 20, and never more than half the stop timeout. An idle worker stops when its
+poll ends: SQS may hand messages to a poll that was cut off, and they would stay invisible for the whole timeout."""
 
 IDEMPOTENCY_TABLE: Final = "IDEMPOTENCY_TABLE"
 """DynamoDB table (key ``id``, TTL attribute ``expiration``) of the events handled; unset: every copy is handled."""

@@ -23,11 +23,11 @@ def main(arguments: list[str]) -> ExitCode:
         configuration = settings.read(os.environ)
         logs.configure(configuration.log_level, configuration.pattern)
         function = handler.load(configuration.handler)
+        return sources.find(arguments[0])(configuration, function)
     except SettingsError as error:
         for line in error.lines:
             print(f"worker: {line}", file=sys.stderr)  # noqa: T201
         return ExitCode.USAGE
-    return sources.find(arguments[0])(configuration, function)
 
 
 if __name__ == "__main__":

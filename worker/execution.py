@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from types import TracebackType
 from typing import Any, Protocol
 
 from contracts.events import Event
@@ -52,10 +53,7 @@ class Attempt:
         self._event = event
         self.returned = False
         self.error: Exception | None = None
-
-    @property
-    def called(self) -> bool:
-        return self.returned or self.error is not None
+        self._trace: TracebackType | None = None
 
     def __call__(self) -> dict[str, Any] | None:
         try:
@@ -66,9 +64,17 @@ class Attempt:
             raise self.error from error
         except Exception as error:
             self.error = error
+            self._trace = error.__traceback__
             raise
         self.returned = True
         return keepable(result)
+
+    def failure(self) -> Verdict | None:
+        """FAILED, with the handler's exception and its traceback without the frames around the call; None if none."""
+        if self.error is None:
+            return None
+        trace = self._trace.tb_next if self._trace is not None else None
+        return Verdict(result=Result.FAILED, error=self.error.with_traceback(trace))
 
 
 class Executor(Protocol):
@@ -97,8 +103,7 @@ class PlainExecutor:
         except Exception:
             if attempt.error is None:
                 raise  # ours, not the handler's
-            return Verdict(result=Result.FAILED, error=attempt.error)
-        return Verdict(result=Result.HANDLED)
+        return attempt.failure() or Verdict(result=Result.HANDLED)
 
     def extend(self, idempotency_key: str, seconds: float) -> None:
         """Nothing is kept."""

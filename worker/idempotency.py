@@ -187,9 +187,7 @@ class IdempotentExecutor:
         except Exception:
             if attempt.error is None:
                 raise  # ours, not the handler's
-        if attempt.error is not None:
-            return Verdict(result=Result.FAILED, error=attempt.error)
-        return Verdict(result=Result.HANDLED if attempt.called else Result.DUPLICATE)
+        return attempt.failure() or Verdict(result=Result.HANDLED if attempt.returned else Result.DUPLICATE)
 
     def extend(self, idempotency_key: str, seconds: float) -> None:
         """Keep the key while the message is invisible to others. A failure is logged; the next beat tries again."""

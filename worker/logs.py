@@ -79,7 +79,7 @@ def configure(level: str, pattern: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     # Powertools' formatter knows how to turn any value and any traceback into JSON.
     formatter = LambdaPowertoolsFormatter(
-        utc=True, use_rfc3339=True, log_record_order=["timestamp", "level", "message"]
+        utc=True, use_rfc3339=True, serialize_stacktrace=False, log_record_order=["timestamp", "level", "message"]
     )
     formatter.append_keys(**{Field.PATTERN: pattern})
     handler.setFormatter(formatter)

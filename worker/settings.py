@@ -27,7 +27,7 @@ class Settings:
         visibility_timeout_seconds: 2 to 43,200; default 30. The heartbeat needs two seconds to work with.
         batch_size: 1 to 10; default 10.
         concurrency: 1 to 100; default 1.
-        receive_wait_seconds: 0 to 20; default 20, shortened so that a poll always ends before the stop timeout.
+        receive_wait_seconds: 1 to 20; default 20, shortened so that a poll always ends before the stop timeout.
         stop_timeout_seconds: 2 to 120; default 30, as on ECS.
         idempotency_table: None handles every copy.
         idempotency_expires_seconds: 60 to 31,536,000; default 86,400.
@@ -118,7 +118,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     handler = reader.required(names.HANDLER, "module:function of a handle(event) function")
     if handler and not _HANDLER.fullmatch(handler):
         reader.mistakes.append(
-            f"{names.HANDLER}: {handler!r}; allowed: module:function, e.g. worker.handlers.pizza:handle"
+            f"{names.HANDLER}: {handler!r} is malformed; allowed: module:function, e.g. worker.handlers.pizza:handle"
         )
     stop_timeout_seconds = reader.integer(names.STOP_TIMEOUT_SECONDS, 2, 120, 30)
     settings = Settings(
@@ -129,7 +129,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         visibility_timeout_seconds=reader.integer(names.VISIBILITY_TIMEOUT_SECONDS, 2, 43_200, 30),
         batch_size=reader.integer(names.BATCH_SIZE, 1, 10, 10),
         concurrency=reader.integer(names.CONCURRENCY, 1, 100, 1),
-        receive_wait_seconds=min(reader.integer(names.RECEIVE_WAIT_SECONDS, 0, 20, 20), stop_timeout_seconds // 2),
+        receive_wait_seconds=min(reader.integer(names.RECEIVE_WAIT_SECONDS, 1, 20, 20), stop_timeout_seconds // 2),
         stop_timeout_seconds=stop_timeout_seconds,
         idempotency_table=reader.text(names.IDEMPOTENCY_TABLE) or None,
         idempotency_expires_seconds=reader.integer(names.IDEMPOTENCY_EXPIRES_SECONDS, 60, 31_536_000, 86_400),

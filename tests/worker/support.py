@@ -131,6 +131,9 @@ class Shop:
         lines = path.read_text().splitlines() if path.exists() else []
         return [call for call in map(json.loads, lines) if call["what"] == what]
 
+    def more_calls_than(self, number: int) -> bool:
+        return len(self.calls()) > number
+
     def attempts(self) -> Counter[str]:
         return Counter(call["key"] for call in self.calls())
 

@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from contracts import environment as names
+from worker.errors import SettingsError
 from worker.execution import Executor, PlainExecutor
 from worker.exit_codes import ExitCode
 from worker.handler import Handler
@@ -41,14 +42,17 @@ logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings, handler: Handler) -> ExitCode:
-    """Consume the queue until SIGTERM or SIGINT; then finish or give back what is in hand, within the stop timeout."""
-    stop = Stop()
-    stop.listen()
+    """Consume the queue until SIGTERM or SIGINT; then finish or give back what is in hand, within the stop timeout.
+
+    Raises:
+        SettingsError: no region is configured.
+    """
     # Fargate sets AWS_REGION, which boto3 does not read.
     session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
     if session.region_name is None:
-        logger.critical("no AWS region: set AWS_REGION or AWS_DEFAULT_REGION")
-        return ExitCode.USAGE
+        raise SettingsError(["AWS_REGION: not set; set it (or AWS_DEFAULT_REGION) to the queue's region"])
+    stop = Stop()
+    stop.listen()
     return _Consumer(settings, handler, session, stop).run()
 
 

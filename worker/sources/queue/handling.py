@@ -84,7 +84,7 @@ class Handling:
             verdict = self.executor.execute(event, lambda: self.hand.remaining_seconds(message))
             if verdict.result not in (Result.BUSY, Result.UNAVAILABLE) or not self._last_attempt(message):
                 return verdict
-            pause = min(_pause_seconds(verdict, waits), MAX_HOLD_SECONDS)
+            pause = _pause_seconds(verdict, waits)
             logger.warning(
                 "the last attempt waits: %s",
                 _why(verdict),
@@ -103,7 +103,8 @@ class Handling:
             if verdict.retryable and not self._last_attempt(message):
                 return self._retry(message, verdict.error, started)
             return self._give_up(message, verdict.error, retryable=verdict.retryable, started=started)
-        delay = math.ceil(_pause_seconds(verdict, message.receive_count))
+        # The receives that this costs do no harm: the last one waits here instead.
+        delay = math.ceil(_pause_seconds(verdict, message.receive_count - 1))
         self.settlement.give_back([message], 0 if self.stopping.is_set() else delay)
         _log(
             logging.WARNING if verdict.result is Result.UNAVAILABLE else logging.INFO,
@@ -130,9 +131,10 @@ class Handling:
 
 
 def _pause_seconds(verdict: Verdict, tries: int) -> float:
-    if verdict.retry_after_seconds is not None:
-        return verdict.retry_after_seconds + spread(1.0)  # a lease ends then, by a clock that may be ahead of ours
-    return spread(min(2.0 ** min(tries, 10), MAX_HOLD_SECONDS))
+    pause = spread(min(2.0 ** min(tries, 10), MAX_HOLD_SECONDS))
+    if verdict.retry_after_seconds is None:
+        return pause
+    return min(pause, verdict.retry_after_seconds + spread(1.0))  # by then the key is free, one way or the other
 
 
 def _why(verdict: Verdict) -> str:

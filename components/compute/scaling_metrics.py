@@ -90,9 +90,7 @@ def alarm_queries(
     expression: str, label: str, metrics: Sequence[Metric]
 ) -> list[aws.cloudwatch.MetricAlarmMetricQueryArgs]:
     """The metric queries of an alarm on `expression`."""
-    result = aws.cloudwatch.MetricAlarmMetricQueryArgs(
-        id="result", expression=expression, label=label, return_data=True
-    )
+    query = aws.cloudwatch.MetricAlarmMetricQueryArgs
     return [
         query(id="result", expression=expression, label=label, return_data=True),
         *(

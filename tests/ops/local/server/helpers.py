@@ -15,7 +15,7 @@ from tests.emulator import Account
 T = TypeVar("T")
 
 
-def wait_until(check: Callable[[], T], what: str, seconds: float = 20.0) -> T:
+def wait_until(check: Callable[[], T | None], what: str, seconds: float = 20.0) -> T:
     """The first true result of `check`; fails the test when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:

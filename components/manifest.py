@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pulumi
 import pulumi_aws as aws
 
 from components.core.errors import ComponentError
-from contracts.manifest import PARAMETER_MAX_BYTES, PatternManifest, parameter_name
+from components.stores.queue import DeadLetterQueue, Queue
+from contracts.manifest import (
+    PARAMETER_MAX_BYTES,
+    DeadLetterQueueRef,
+    Holds,
+    PatternManifest,
+    QueueRef,
+    parameter_name,
+)
 
-__all__ = ["publish", "render"]
+__all__ = ["dead_letter_queue_ref", "publish", "published", "queue_ref", "render"]
+
+R = TypeVar("R")
 
 
-def render(build: Callable[[Mapping[str, Any]], PatternManifest], **values: pulumi.Input[Any]) -> pulumi.Output[str]:
-    """The manifest's JSON text, once all `values` are known; `build` gets them under the same names."""
+def published(kind: type[R], **values: pulumi.Input[Any]) -> pulumi.Output[R]:
+    """An entry of a manifest, e.g. `BusRef`, once its values are known."""
+    return pulumi.Output.all(**values).apply(lambda known: kind(**known))
+
+
+def queue_ref(queue: Queue) -> pulumi.Output[QueueRef]:
+    return published(
+        QueueRef,
+        name=queue.queue_name,
+        url=queue.url,
+        arn=queue.arn,
+        fifo=queue.fifo,
+        visibility_timeout_seconds=queue.visibility_timeout_seconds,
+    )
+
+
+def dead_letter_queue_ref(
+    queue: DeadLetterQueue, holds: Holds, origin_arn: pulumi.Input[str] | None = None
+) -> pulumi.Output[DeadLetterQueueRef]:
+    return published(
+        DeadLetterQueueRef,
+        name=queue.queue_name,
+        url=queue.url,
+        arn=queue.arn,
+        holds=holds,
+        fifo=queue.fifo,
+        origin_arn=origin_arn,
+    )
+
+
+def render(manifest: PatternManifest, **values: pulumi.Input[Any]) -> pulumi.Output[str]:
+    """The JSON text of `manifest` with the fields `values`, which are known only after the deploy, filled in."""
 
     def finish(known: Mapping[str, Any]) -> str:
-        manifest = build(known)
-        text = manifest.to_json()
+        filled: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in known.items()
+        }
+        text = dataclasses.replace(manifest, **filled).to_json()
         if (size := len(text.encode())) > PARAMETER_MAX_BYTES:
             raise ComponentError(
                 f"manifest of {manifest.name!r}: {size:,} bytes; an SSM parameter holds {PARAMETER_MAX_BYTES:,}. "
@@ -31,7 +74,7 @@ def render(build: Callable[[Mapping[str, Any]], PatternManifest], **values: pulu
 
 
 def publish(stack: str, manifests: Mapping[str, pulumi.Output[str]]) -> None:
-    """Write each manifest to SSM as ``/eda/<stack>/patterns/<name>`` and all of them to the stack output ``patterns``."""
+    """Write each manifest to SSM, as `parameter_name` says, and all of them to the stack output ``patterns``."""
     for name, text in manifests.items():
         aws.ssm.Parameter(
             f"{name}-manifest",

@@ -12,8 +12,6 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     ["contracts"],
     ["components.core"],
-    ["components.compute.capacity"],
-    ["components.config"],
     [
         "components.compute",
         "components.encryption",
@@ -26,6 +24,7 @@ LAYERS = [
         "components.workflows",
         "components.jobs",
     ],
+    ["components.config"],
     ["components.manifest", "components.shared"],
     ["components.patterns"],
     ["components.patterns.from_settings"],

@@ -8,22 +8,16 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.compute.capacity import MEMORY_MIB_BY_CPU, capacity_problem
+from components.compute.task_definition import LOG_RETENTION_DAYS, Architecture
 from components.config.base import Settings
 from contracts import environment as env
 
-__all__ = ["Architecture", "BuildSettings", "CapacitySettings", "HandlerSettings", "LogLevel", "PermissionSettings"]
+__all__ = ["BuildSettings", "CapacitySettings", "HandlerSettings", "LogLevel", "PermissionSettings"]
 
 # Written by the program; a user's value would be overwritten, or would break the worker.
 _RESERVED = frozenset(getattr(env, name) for name in env.__all__) - {env.LOG_LEVEL}
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-class Architecture(StrEnum):
-    """Processor of the task."""
-
-    X86_64 = "x86_64"
-    ARM64 = "arm64"
 
 
 class LogLevel(StrEnum):
@@ -72,7 +66,7 @@ class HandlerSettings(Settings):
     cpu: int = Field(256, description="CPU units: 256, 512, 1024, 2048, 4096, 8192 or 16384; default 256")
     memory_mib: int = Field(512, description="MiB, one of those that Fargate offers for the cpu; default 512")
     architecture: Architecture = Field(
-        Architecture.X86_64, description="x86_64 or arm64 (about 20 % cheaper); default x86_64"
+        Architecture.X86_64, description="X86_64 or ARM64 (about 20 % cheaper); default X86_64"
     )
     environment: dict[VariableName, str] = Field(
         default_factory=dict, description="a map of names to texts; names that the worker owns are refused"
@@ -97,7 +91,9 @@ class HandlerSettings(Settings):
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR; default INFO")
     log_retention_days: int = Field(
         30,
-        description="days: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 or 731; default 30",
+        description="days, one of those that CloudWatch Logs offers: "
+        + ", ".join(map(str, LOG_RETENTION_DAYS))
+        + "; default 30",
     )
 
     @field_validator("cpu")
@@ -118,9 +114,8 @@ class HandlerSettings(Settings):
     @field_validator("log_retention_days")
     @classmethod
     def _offered_retention(cls, value: int) -> int:
-        offered = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
-        if value not in offered:
-            raise ValueError(f"CloudWatch Logs offers {', '.join(map(str, offered))} days")
+        if value not in LOG_RETENTION_DAYS:
+            raise ValueError(f"is {value}; CloudWatch Logs offers {', '.join(map(str, LOG_RETENTION_DAYS))} days")
         return value
 
     @field_validator("environment", "secrets")

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from components.config.base import Settings
+from components.network import NatMode
 
-__all__ = ["AlarmSettings", "BusSettings", "ClusterSettings", "EncryptionSettings", "NatMode", "NetworkSettings"]
-
-
-class NatMode(StrEnum):
-    """How tasks reach AWS and the internet."""
-
-    NONE = "none"
-    GATEWAY = "gateway"
-    ENDPOINTS = "endpoints"
+__all__ = ["AlarmSettings", "BusSettings", "ClusterSettings", "EncryptionSettings", "NetworkSettings"]
 
 
 AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]

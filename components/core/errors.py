@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pulumi
+
 __all__ = ["ComponentError", "InvalidArgsError", "InvalidNameError", "PolicyError", "PolicyWrittenError"]
 
 
-class ComponentError(ValueError):
-    """Base of all errors of this library."""
+class ComponentError(pulumi.RunError, ValueError):
+    """Base of all errors of this library. Pulumi prints the message of a RunError without a traceback."""
 
 
 class InvalidNameError(ComponentError):

@@ -1,0 +1,5 @@
+"""The compositions of the talk, one module each, and how settings become one of them."""
+
+from components.patterns.from_settings import build
+
+__all__ = ["build"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from components.config import SettingsError, StackSettings, parse
 from components.config.queue_worker import QueueWorkerSettings
-from components.config.shared import NatMode
+from components.network import NatMode
 from contracts.scaling import ScalingPolicy
 
 ORDERS: dict[str, Any] = {
@@ -131,7 +131,10 @@ def test_each_kind_of_mistake_is_one_line_with_its_path(changes: dict[str, Any],
             {"handler.permissions": [{"actions": ["s3:*"], "resources": ["arn:aws:s3:::b"]}]},
             "patterns.orders.handler.permissions[0].actions[0]: got 's3:*'; allowed: exact IAM actions",
         ),
-        ({"handler.log_retention_days": 8}, "patterns.orders.handler.log_retention_days: CloudWatch Logs offers 1, 3"),
+        (
+            {"handler.log_retention_days": 8},
+            "patterns.orders.handler.log_retention_days: is 8; CloudWatch Logs offers 1, 3",
+        ),
         ({"handler.cpu": 300}, "patterns.orders.handler.cpu: is 300; allowed: 256, 512, 1024"),
         ({"handler.cpu": 1024}, "patterns.orders.handler.memory_mib: memory_mib is 512; with cpu 1024 allowed is 2048"),
         ({"events.detail_type": ["x"]}, "patterns.orders.events.detail_type: no event has this field"),

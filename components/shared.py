@@ -1,0 +1,68 @@
+"""Shared: what all patterns of a stack stand on: network, cluster, bus, key, alarm topic."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.compute.cluster import Cluster, ClusterArgs
+from components.config import StackSettings
+from components.core.base import Component
+from components.encryption import EncryptionKey
+from components.network import Network, NetworkArgs
+from components.observability.alarm_topic import AlarmTopic, AlarmTopicArgs
+from components.routers.event_bus import EventBus, EventBusArgs
+
+__all__ = ["Shared"]
+
+
+class Shared(Component):
+    """One of each for the whole stack.
+
+    Attributes:
+        network, cluster, bus: always there.
+        encryption_key: None unless ``encryption.customer_managed_key``.
+        alarm_topic: None unless ``alarms.topic``.
+        alarms_enabled: whether patterns create alarms.
+    """
+
+    def __init__(self, name: str, settings: StackSettings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        stack = pulumi.get_stack()
+        network = settings.network
+        self.network = Network(
+            "network",
+            NetworkArgs(
+                nat=network.nat,
+                availability_zones=network.availability_zones,
+                nat_gateways=network.nat_gateways,
+                cidr=network.cidr,
+                vpc_id=network.vpc_id,
+                subnet_ids=network.subnet_ids,
+                assign_public_ip=network.assign_public_ip,
+            ),
+            self.child(),
+        )
+        self.cluster = Cluster(
+            "cluster", ClusterArgs(container_insights=settings.cluster.container_insights), self.child()
+        )
+        self.bus = EventBus(
+            "events",
+            EventBusArgs(
+                archive_days=settings.bus.archive_days,
+                publisher_accounts=settings.bus.publisher_accounts,
+                description=f"Events of the stack {stack}",
+            ),
+            self.child(),
+        )
+        customer_managed = settings.encryption.customer_managed_key
+        self.encryption_key = EncryptionKey("encryption", opts=self.child()) if customer_managed else None
+        self.alarms_enabled = settings.alarms.enabled
+        self.alarm_topic = self._create_alarm_topic(settings) if settings.alarms.topic else None
+        self.publish({"bus": self.bus.bus_name, "cluster": self.cluster.cluster_name})
+
+    def _create_alarm_topic(self, settings: StackSettings) -> AlarmTopic:
+        return AlarmTopic(
+            "alarms",
+            AlarmTopicArgs(emails=settings.alarms.emails, encryption_key=self.encryption_key),
+            self.child(),
+        )

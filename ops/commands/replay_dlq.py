@@ -111,6 +111,7 @@ def replay_dlq(
             options,
             stop,
             lambda source: stack.enter_context(show_progress(out, source.queue.name)),
+            out.say,
         )
     _print(out, report)
     raise typer.Exit(report.exit_code())

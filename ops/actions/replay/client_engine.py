@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "new_run_id", "replay_with_client"]
 
+_ATTEMPTS = 8
+
 Progress = Callable[[Tally, int, float], None]
 """Called about five times a second with the counters, the number found, and the seconds since the start."""
 
@@ -50,14 +52,23 @@ def replay_with_client(
     options: ReplayOptions,
     stop: threading.Event,
     progress: Progress,
+    say: Callable[[str], None] = lambda text: None,
 ) -> QueueReport:
     """Empty one dead-letter queue as far as it goes; the report is truthful however it ends.
+
+    Args:
+        aws: makes clients; its connection pool is at least as large as the concurrency.
+        directory: looks queues up.
+        source: the queue.
+        options: see `ReplayOptions`.
+        stop: ends the run early, and well.
+        progress: takes the numbers.
+        say: takes a sentence for the operator, when the run has to wait.
 
     Raises:
         OpsError: another run holds the queue, or the journal cannot be written; nothing was touched.
     """
-    run = _Run(aws, directory, source, options, stop, progress)
-    return run.execute()
+    return _Run(aws, directory, source, options, stop, progress, say).execute()
 
 
 class _Run:
@@ -69,7 +80,9 @@ class _Run:
         options: ReplayOptions,
         stop: threading.Event,
         progress: Progress,
+        say: Callable[[str], None],
     ) -> None:
+        self._say = say
         self._aws = aws
         self._directory = directory
         self._source = source
@@ -102,6 +115,12 @@ class _Run:
         interrupted_run_holds = inheritance.held_until > time.time()
         if journal and interrupted_run_holds:
             self._release(inheritance)
+        if interrupted_run_holds and dlq.in_flight:
+            seconds = inheritance.held_until - time.time()
+            self._say(
+                f"{dlq.name}: an interrupted run holds {dlq.in_flight} messages; what it cannot give back any more "
+                f"reappears within {seconds:.0f} s, and is waited for"
+            )
         # What a killed run still holds comes back within its visibility timeout: this run waits for it.
         self._report.found = dlq.visible + (dlq.in_flight if interrupted_run_holds else 0)
         self._report.in_flight = 0 if interrupted_run_holds else dlq.in_flight
@@ -127,7 +146,7 @@ class _Run:
         self, dlq: Queue, inheritance: Inheritance, journal: Journal | None, snapshot: Snapshot, hand: Hand
     ) -> RunState:
         options = self._options
-        backoff = Backoff(self._halt)
+        backoff = Backoff(self._halt, _ATTEMPTS)
         router = Router(
             dlq,
             self._directory,

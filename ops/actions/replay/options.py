@@ -36,7 +36,8 @@ class ReplayOptions:
             itself, which does not count.
         concurrency: requests in flight, 1 to 256; default 32.
         dry_run: find out what would happen; nothing is moved.
-        visibility_timeout_seconds: for how long a received message is hidden (extended while held), 2 to 43,200.
+        visibility_timeout_seconds: for how long a received message is hidden, 2 to 43,200; default 30. Extended while
+            it is held, and what a killed run keeps of it from the next run.
         wait_seconds: long poll of an empty queue, 0 to 20.
         journal_directory: the folder of the journals.
     """
@@ -49,7 +50,7 @@ class ReplayOptions:
     max_replays: int | None = None
     concurrency: int = 32
     dry_run: bool = False
-    visibility_timeout_seconds: int = 60
+    visibility_timeout_seconds: int = 30
     wait_seconds: int = 1
 
     @property

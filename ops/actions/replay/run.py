@@ -43,6 +43,7 @@ def replay(
     options: ReplayOptions,
     stop: threading.Event,
     progress: Callable[[Source], Progress],
+    say: Callable[[str], None],
 ) -> ReplayReport:
     """Replay each queue with its engine, in order; a queue that cannot be replayed does not keep the others from it.
 
@@ -53,6 +54,7 @@ def replay(
         options: see `ReplayOptions`; `max_messages` counts over all queues.
         stop: ends the run early, and well.
         progress: called for each queue, returns where its numbers go.
+        say: takes a sentence for the operator.
     """
     report = ReplayReport(dry_run=options.dry_run)
     remaining = options.max_messages
@@ -64,7 +66,7 @@ def replay(
             if engine is Engine.NATIVE:
                 one = replay_natively(directory, source, mine, stop, progress(source))
             else:
-                one = replay_with_client(aws, directory, source, mine, stop, progress(source))
+                one = replay_with_client(aws, directory, source, mine, stop, progress(source), say)
         except OpsError as error:
             if len(sources) == 1:
                 raise

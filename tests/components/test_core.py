@@ -28,12 +28,23 @@ def all_components() -> list[type[Component]]:
 
 
 TOKENS = {
+    "AlarmTopic": "eda:observability:AlarmTopic",
+    "BuiltImage": "eda:compute:BuiltImage",
+    "Cluster": "eda:compute:Cluster",
     "DeadLetterQueue": "eda:stores:DeadLetterQueue",
     "EncryptionKey": "eda:encryption:EncryptionKey",
     "EventBus": "eda:routers:EventBus",
     "IdempotencyTable": "eda:stores:IdempotencyTable",
+    "Network": "eda:network:Network",
     "Queue": "eda:stores:Queue",
+    "QueueScaling": "eda:compute:QueueScaling",
+    "QueueWorker": "eda:patterns:QueueWorker",
+    "QueueWorkerAlarms": "eda:observability:QueueWorkerAlarms",
     "Rule": "eda:routers:Rule",
+    "Service": "eda:compute:Service",
+    "Shared": "eda:shared:Shared",
+    "TaskDefinition": "eda:compute:TaskDefinition",
+    "Vpc": "eda:vpc:Vpc",
 }
 
 

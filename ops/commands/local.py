@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ops.exit_codes import ExitCode
-from ops.local.home import Home, find_root
+from ops.local.home import PORT_VARIABLE, Home, find_root
 from ops.output import Format, Output
 
 __all__ = ["app"]
@@ -25,7 +25,7 @@ _PortOption = Annotated[
     typer.Option(
         min=1,
         max=65535,
-        envvar="EDA_LOCAL_PORT",
+        envvar=PORT_VARIABLE,
         show_envvar=True,
         help="Port of the embedded AWS on 127.0.0.1; default: the last one used here, or 4566.",
     ),
@@ -68,7 +68,9 @@ def status(output: _OutputOption = Format.TABLE) -> None:
 
     found = environment.status(_home())
     state = found.state
-    Output(output).facts(
+    out = Output(output)
+    outputs = dict(state.outputs) if state else {}
+    out.facts(
         {
             "running": state is not None,
             "port": state.port if state else None,
@@ -77,7 +79,8 @@ def status(output: _OutputOption = Format.TABLE) -> None:
             "started": state.started if state else None,
             "tasks": [record.task_id for record in found.tasks],
             "resources": sum(state.resources.values()) if state else 0,
-            "outputs": dict(state.outputs) if state else {},
+            # A person sees the names; `ops --stack local status` shows what is behind them.
+            "outputs": outputs if out.json else sorted(outputs),
         }
     )
 
@@ -110,6 +113,6 @@ def demo(output: _OutputOption = Format.TABLE) -> None:
     out = Output(output)
     with live_line(out.say) as show:
         rows = run_demos(Stage.enter(home, state, show), out.say)
-    out.rows(COLUMNS, [asdict(row) for row in rows])
+    out.rows(COLUMNS, [asdict(row) | ({} if out.json else {"ok": "yes" if row.ok else "NO"}) for row in rows])
     if not all(row.ok for row in rows):
         raise typer.Exit(ExitCode.ERROR)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 from ops.local import supervisor
 from ops.local.errors import LocalError
 from ops.local.fingerprint import program_fingerprint
-from ops.local.home import DEFAULT_PORT, PORT_VARIABLE, Home, State
+from ops.local.home import DEFAULT_PORT, Home, State
 from ops.local.processes import child_environment
 from ops.local.server.task_records import TaskRecord, read_records
 
@@ -43,14 +42,9 @@ class Status:
 
 
 def choose_port(option: int | None, home: Home) -> int:
-    """The port asked for, else the environment variable's, else that of the last server here, else 4566."""
+    """The port asked for (by option or environment variable), else that of the last server here, else 4566."""
     if option is not None:
         return option
-    text = os.environ.get(PORT_VARIABLE)
-    if text:
-        if not text.isdigit() or not 1 <= int(text) <= 65535:
-            raise LocalError(f"{PORT_VARIABLE} is {text!r}; it must be a port from 1 to 65535")
-        return int(text)
     state = home.read()
     return state.port if state else DEFAULT_PORT
 

@@ -148,7 +148,13 @@ class QueueWorkerDemo:
             options = ReplayOptions(journal_directory=Path(journals))
             plan = [(source, choose_engine(stage.directory, source, options)[0]) for source in sources]
             report = replay(
-                stage.aws, stage.directory, plan, options, threading.Event(), lambda source: lambda *numbers: None
+                stage.aws,
+                stage.directory,
+                plan,
+                options,
+                threading.Event(),
+                progress=lambda source: lambda *numbers: None,
+                say=stage.show,
             )
         for one in report.queues:
             if not one.complete:

@@ -19,6 +19,7 @@ __all__ = ["LocalMocks", "LocalMonitor"]
 _SPECIAL = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"
 _PROVIDER = "pulumi:providers:"
+_NO_TRANSFORMS = "the local environment does not run transforms; set the input itself in the local stack"
 _STACK = "pulumi:pulumi:Stack"
 
 
@@ -53,8 +54,6 @@ class LocalMocks(pulumi.runtime.Mocks):
         inputs = _plain(args.inputs)
         if not args.custom:
             return None, inputs
-        if args.transforms:
-            raise LocalError("the local environment does not run transforms; pass the input itself")
         if args.typ.startswith(_PROVIDER):
             self._provider_regions[args.name] = inputs.get("region") or self._context.clients.region
             return args.name, inputs
@@ -109,11 +108,16 @@ class LocalMonitor(MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  # the name is Pulumi's
         try:
+            if request.transforms:
+                raise LocalError(_NO_TRANSFORMS)
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi's is untyped
         except LocalError as error:
             raise self._failed(request, str(error)) from error
         except Exception as error:
             raise self._failed(request, f"{type(error).__name__}: {error}") from error
+
+    def RegisterStackTransform(self, request: Any) -> Any:  # noqa: N802  # the name is Pulumi's
+        raise LocalError(_NO_TRANSFORMS)
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802  # the name is Pulumi's
         raise self._failed(

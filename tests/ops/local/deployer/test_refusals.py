@@ -71,6 +71,18 @@ URN = "urn:pulumi:local::eda::"
             id="unknown function",
         ),
         pytest.param(
+            'pulumi.ComponentResource("eda:x:Y", "c", None, pulumi.ResourceOptions(transforms=[lambda args: None]))',
+            "ResourceError",
+            [URN + "eda:x:Y::c", "does not run transforms"],
+            id="transform of a component",
+        ),
+        pytest.param(
+            'pulumi.runtime.register_resource_transform(lambda args: None)\naws.sqs.Queue("q")',
+            "ProgramError",
+            ["does not run transforms"],
+            id="transform of the stack",
+        ),
+        pytest.param(
             'aws.sqs.Queue.get("old", "http://127.0.0.1/q")',
             "ResourceError",
             ["aws:sqs/queue:Queue::old", "starts empty"],

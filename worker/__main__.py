@@ -9,6 +9,7 @@ import sys
 from worker import handler, logs, settings, sources
 from worker.errors import SettingsError
 from worker.exit_codes import ExitCode
+from worker.stopping import Stop
 
 __all__ = ["main"]
 
@@ -19,11 +20,14 @@ def main(arguments: list[str]) -> ExitCode:
         given = " ".join(arguments) or "nothing"
         print(f"worker: got {given!r}; allowed: one source of {', '.join(sources.SOURCES)}", file=sys.stderr)  # noqa: T201
         return ExitCode.USAGE
+    # Before anything that takes time: Linux does not deliver to process 1 a signal that it has no handler for.
+    stop = Stop()
+    stop.listen()
     try:
         configuration = settings.read(os.environ)
         logs.configure(configuration.log_level, configuration.pattern)
         function = handler.load(configuration.handler)
-        return sources.find(arguments[0])(configuration, function)
+        return sources.find(arguments[0])(configuration, function, stop)
     except SettingsError as error:
         for line in error.lines:
             print(f"worker: {line}", file=sys.stderr)  # noqa: T201

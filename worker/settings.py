@@ -31,7 +31,7 @@ class Settings:
         stop_timeout_seconds: 2 to 120; default 30, as on ECS.
         idempotency_table: None handles every copy.
         idempotency_expires_seconds: 60 to 31,536,000; default 86,400.
-        pattern, stack: names for logs and for the prefix of idempotency keys; default ``worker`` and empty.
+        pattern: in every log line, and the prefix of idempotency keys; default ``worker``.
         log_level: default INFO.
         agent_uri: the ECS agent's endpoint, for task scale-in protection; None outside ECS.
     """
@@ -48,7 +48,6 @@ class Settings:
     idempotency_table: str | None = None
     idempotency_expires_seconds: int = 86_400
     pattern: str = "worker"
-    stack: str = ""
     log_level: str = "INFO"
     agent_uri: str | None = None
 
@@ -134,7 +133,6 @@ def read(environment: Mapping[str, str]) -> Settings:
         idempotency_table=reader.text(names.IDEMPOTENCY_TABLE) or None,
         idempotency_expires_seconds=reader.integer(names.IDEMPOTENCY_EXPIRES_SECONDS, 60, 31_536_000, 86_400),
         pattern=reader.text(names.PATTERN, "worker"),
-        stack=reader.text(names.STACK),
         log_level=reader.choice(names.LOG_LEVEL, LOG_LEVELS, "INFO"),
         agent_uri=reader.text(names.ECS_AGENT_URI) or None,
     )

@@ -33,7 +33,6 @@ def test_everything_set() -> None:
             names.IDEMPOTENCY_TABLE: "keys",
             names.IDEMPOTENCY_EXPIRES_SECONDS: "3600",
             names.PATTERN: "orders",
-            names.STACK: "dev",
             names.LOG_LEVEL: "DEBUG",
             names.ECS_AGENT_URI: "http://169.254.170.2/api/x",
         }
@@ -51,7 +50,6 @@ def test_everything_set() -> None:
         idempotency_table="keys",
         idempotency_expires_seconds=3600,
         pattern="orders",
-        stack="dev",
         log_level="DEBUG",
         agent_uri="http://169.254.170.2/api/x",
     )

@@ -13,7 +13,7 @@ def queue_of(account: Account, number: int) -> Queue:
     url = sqs.create_queue(QueueName="orders")["QueueUrl"]
     for position in range(number):
         sqs.send_message(QueueUrl=url, MessageBody=str(position))
-    return Queue(sqs, url, visibility_timeout_seconds=30, wait_seconds=1)
+    return Queue(sqs, url, poller=sqs, visibility_timeout_seconds=30, wait_seconds=1)
 
 
 def receive_all(queue: Queue, number: int) -> list[Message]:

@@ -9,11 +9,12 @@ from typing import Final
 from worker.exit_codes import ExitCode
 from worker.handler import Handler
 from worker.settings import Settings
+from worker.stopping import Stop
 
 __all__ = ["SOURCES", "Run", "find"]
 
-Run = Callable[[Settings, Handler], ExitCode]
-"""Consume until SIGTERM."""
+Run = Callable[[Settings, Handler, Stop], ExitCode]
+"""Consume until the stop is requested; raises SettingsError before it has begun."""
 
 SOURCES: Final = {
     "queue": "worker.sources.queue",

@@ -41,8 +41,8 @@ __all__ = ["run"]
 logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings, handler: Handler) -> ExitCode:
-    """Consume the queue until SIGTERM or SIGINT; then finish or give back what is in hand, within the stop timeout.
+def run(settings: Settings, handler: Handler, stop: Stop) -> ExitCode:
+    """Consume the queue until the stop is requested; then finish or give back what is in hand, within the stop timeout.
 
     Raises:
         SettingsError: no region is configured.
@@ -51,8 +51,6 @@ def run(settings: Settings, handler: Handler) -> ExitCode:
     session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
     if session.region_name is None:
         raise SettingsError(["AWS_REGION: not set; set it (or AWS_DEFAULT_REGION) to the queue's region"])
-    stop = Stop()
-    stop.listen()
     return _Consumer(settings, handler, session, stop).run()
 
 
@@ -60,7 +58,7 @@ def _executor(settings: Settings, handler: Handler, session: boto3.session.Sessi
     if settings.idempotency_table is None:
         logger.warning("%s is not set: every copy of an event is handled", names.IDEMPOTENCY_TABLE)
         return PlainExecutor(handler)
-    client: DynamoDBClient = session.client("dynamodb", config=_config(settings, read_timeout_seconds=10))
+    client: DynamoDBClient = session.client("dynamodb", config=_config(settings, read_timeout_seconds=5))
     return IdempotentExecutor(
         handler,
         LeaseTable(settings.idempotency_table, client),
@@ -82,12 +80,15 @@ class _Consumer:
     def __init__(self, settings: Settings, handler: Handler, session: boto3.session.Session, stop: Stop) -> None:
         self._settings = settings
         self._stop = stop
-        client: SQSClient = session.client(
-            "sqs", config=_config(settings, read_timeout_seconds=settings.receive_wait_seconds + 10)
+        # Two clients, because a long poll needs a read timeout for which nothing else should have to wait.
+        poller: SQSClient = session.client(
+            "sqs", config=_config(settings, read_timeout_seconds=settings.receive_wait_seconds + 5)
         )
+        client: SQSClient = session.client("sqs", config=_config(settings, read_timeout_seconds=5))
         source = Queue(
             client,
             settings.queue_url,
+            poller=poller,
             visibility_timeout_seconds=settings.visibility_timeout_seconds,
             wait_seconds=settings.receive_wait_seconds,
         )
@@ -132,7 +133,7 @@ class _Consumer:
         deadline = time.monotonic() + self._settings.drain_seconds
         never_started = self._lanes.close()
         logger.info("stopping", extra={Field.MESSAGES: len(self._hand)})
-        self._settlement.give_back(never_started)
+        self._settlement.give_back_with_reason(never_started, "the worker stops")
         receiver.join(max(0.0, deadline - time.monotonic()))
         finished = self._hand.wait_until_empty(max(0.0, deadline - time.monotonic()))
         if not finished:
@@ -149,15 +150,14 @@ class _Consumer:
     def _handle_until_closed(self) -> None:
         while (message := self._lanes.take()) is not None:
             settled = self._handling.handle(message)
-            self._settlement.give_back(self._lanes.finish(message, settled=settled))
+            rest = self._lanes.finish(message, settled=settled)
+            self._settlement.give_back_with_reason(rest, "an earlier message of the group comes back first")
 
     def _interrupt(self) -> None:
         """Give back what could not be finished, and free its keys, so that another worker can begin at once."""
         keys: dict[Message, str | None] = self._hand.keys()
-        logger.error(
-            "the stop timeout is too short for the work in hand; it is given back", extra={Field.MESSAGES: len(keys)}
-        )
+        logger.error("the stop timeout is too short for the work in hand", extra={Field.MESSAGES: len(keys)})
         for key in keys.values():
             if key is not None:
                 self._executor.abandon(key)
-        self._settlement.give_back(list(keys), attempts=2)
+        self._settlement.give_back_with_reason(list(keys), "interrupted by the end of the stop timeout")

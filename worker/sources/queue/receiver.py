@@ -75,4 +75,4 @@ class Receiver:
                 self.hand.add(messages, received_at=time.monotonic())
                 if not self.stop.requested.is_set():
                     self.protection.begin_work()
-                self.settlement.give_back(self.lanes.add(messages))
+                self.settlement.give_back_with_reason(self.lanes.add(messages), "the worker stops")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 from collections.abc import Callable, Sequence
 
+from worker.logs import Field, Outcome
 from worker.sources.queue.hand import Hand
 from worker.sources.queue.messages import Message
 from worker.sources.queue.sqs import MAX_BATCH, Queue, repeat
 
 __all__ = ["Settlement"]
+
+logger = logging.getLogger(__name__)
 
 
 class Settlement:
@@ -52,7 +56,19 @@ class Settlement:
         """End `run` after what is under way."""
         self._handled.put(None)
 
-    def give_back(self, messages: Sequence[Message], delay_seconds: int = 0, *, attempts: int = 4) -> None:
+    def give_back_with_reason(self, messages: Sequence[Message], reason: str) -> None:
+        """`give_back` now, through no fault of the messages, with a line in the log for each."""
+        self.give_back(messages)
+        for message in messages:
+            fields: dict[str, object] = {
+                Field.OUTCOME: Outcome.GIVEN_BACK.value,
+                Field.MESSAGE_ID: message.id,
+                Field.RECEIVE_COUNT: message.receive_count,
+                Field.REASON: reason,
+            }
+            logger.info(Outcome.GIVEN_BACK.value, extra=fields)
+
+    def give_back(self, messages: Sequence[Message], delay_seconds: int = 0) -> None:
         """Let others receive the messages in `delay_seconds`.
 
         Heartbeats end first, or a late one would undo the delay. Of a group, the last goes first: until its first
@@ -64,6 +80,6 @@ class Settlement:
                 lambda left: self._source.set_visibility(dict.fromkeys(left, delay_seconds)),
                 messages[::-1],
                 "give back",
-                attempts=attempts,
+                attempts=4,
                 pause=self._pause,
             )

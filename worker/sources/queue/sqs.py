@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -51,14 +52,18 @@ class Queue:
     """One SQS queue, as its consumer sees it. Thread-safe.
 
     Args:
-        client: its read timeout must be longer than `wait_seconds`.
+        client: for everything but receives.
         url: the queue.
+        poller: receives; its read timeout must be longer than `wait_seconds`.
         visibility_timeout_seconds: what each receive gives.
         wait_seconds: of a long poll.
     """
 
-    def __init__(self, client: SQSClient, url: str, *, visibility_timeout_seconds: int, wait_seconds: int) -> None:
+    def __init__(
+        self, client: SQSClient, url: str, *, poller: SQSClient, visibility_timeout_seconds: int, wait_seconds: int
+    ) -> None:
         self._client = client
+        self._poller = poller
         self.url = url
         self._visibility_timeout_seconds = visibility_timeout_seconds
         self._wait_seconds = wait_seconds
@@ -75,13 +80,19 @@ class Queue:
         Raises:
             ClientError, BotoCoreError: SQS refused, or cannot be reached.
         """
-        answer = self._client.receive_message(
+        arguments: dict[str, Any] = {}
+        if self.url.endswith(".fifo"):
+            # When an answer is lost, botocore repeats the request, and SQS then repeats the answer instead of leaving
+            # the group blocked for a visibility timeout.
+            arguments["ReceiveRequestAttemptId"] = str(uuid.uuid4())
+        answer = self._poller.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=min(limit, MAX_BATCH),
             WaitTimeSeconds=self._wait_seconds,
             VisibilityTimeout=self._visibility_timeout_seconds,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
+            **arguments,
         )
         return [Message.from_sqs(document) for document in answer.get("Messages", [])]
 

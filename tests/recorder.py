@@ -41,6 +41,8 @@ _ARNS = {
     "aws:ecr/repository:Repository": "ecr:{r}:{a}:repository/{n}",
     "aws:appautoscaling/policy:Policy": "autoscaling:{r}:{a}:scalingPolicy:{n}",
     "aws:ec2/vpc:Vpc": "ec2:{r}:{a}:vpc/{n}",
+    "aws:kinesis/stream:Stream": "kinesis:{r}:{a}:stream/{n}",
+    "aws:kinesis/streamConsumer:StreamConsumer": "kinesis:{r}:{a}:stream/stream/consumer/{n}:1700000000",
 }
 
 

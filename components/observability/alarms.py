@@ -36,6 +36,7 @@ class Runbook(StrEnum):
     DEAD_LETTER_QUEUE = "docs/runbooks/dead-letter-queue.md"
     OLDEST_MESSAGE = "docs/runbooks/oldest-message.md"
     RUN_TASK_FAILURES = "docs/runbooks/run-task-failures.md"
+    STREAM_BEHIND = "docs/runbooks/stream-behind.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,23 +112,21 @@ def oldest_message_alarm(
     )
 
 
-def failed_invocations_alarm(
-    owner: Component, name: str, rule: Rule, notice: Notice, *, default_bus: bool = False
-) -> aws.cloudwatch.MetricAlarm:
+def failed_invocations_alarm(owner: Component, name: str, rule: Rule, notice: Notice) -> aws.cloudwatch.MetricAlarm:
     """Rises when a rule could not invoke a target for good: RunTask refused, a queue without a policy, a lost role.
 
-    EventBridge reports the metric only when it is over zero, and names the bus of a rule unless it is the default one
+    EventBridge reports the metric only when it is over zero, by bus and rule for the rules of a custom bus
     (EventBridge user guide, "Monitoring Amazon EventBridge").
     """
-    dimensions: dict[str, pulumi.Input[str]] = {"RuleName": rule.rule_name}
-    if not default_bus:
-        dimensions["EventBusName"] = rule.rule.event_bus_name.apply(lambda bus: bus or "default")
     return aws.cloudwatch.MetricAlarm(
         name,
         alarm_description=notice.description,
         namespace="AWS/Events",
         metric_name="FailedInvocations",
-        dimensions=dimensions,
+        dimensions={
+            "EventBusName": rule.rule.event_bus_name.apply(lambda bus: bus or "default"),
+            "RuleName": rule.rule_name,
+        },
         statistic="Sum",
         period=_MINUTE_SECONDS,
         evaluation_periods=1,

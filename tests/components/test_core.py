@@ -35,6 +35,7 @@ TOKENS = {
     "EncryptionKey": "eda:encryption:EncryptionKey",
     "EventBus": "eda:routers:EventBus",
     "IdempotencyTable": "eda:stores:IdempotencyTable",
+    "KinesisStream": "eda:streams:KinesisStream",
     "Network": "eda:network:Network",
     "Queue": "eda:stores:Queue",
     "QueueScaling": "eda:compute:QueueScaling",
@@ -43,6 +44,7 @@ TOKENS = {
     "Rule": "eda:routers:Rule",
     "Service": "eda:compute:Service",
     "Shared": "eda:shared:Shared",
+    "StreamAlarms": "eda:observability:StreamAlarms",
     "TaskDefinition": "eda:compute:TaskDefinition",
     "Vpc": "eda:vpc:Vpc",
 }

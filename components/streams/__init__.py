@@ -1,0 +1,1 @@
+"""Streams: records that every consumer sees, in order for each key."""

@@ -1,9 +1,14 @@
-"""Message attributes that the worker and `ops replay-dlq` write and read, and those that AWS sets."""
+"""Message attributes that the worker and `ops replay-dlq` write and read, and those that AWS sets.
+
+A record of a stream that could not be processed becomes a message, too: its body is the record's data as `RecordBody`
+says, with a `Failure` and a `StreamPosition` in its attributes.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Final
 
 __all__ = [
@@ -11,16 +16,24 @@ __all__ = [
     "ERROR_MESSAGE",
     "FAILURE",
     "MAX_ATTRIBUTES",
+    "RECEIVE_COUNT",
     "REPLAY_COUNT",
     "RULE_ARN",
+    "STREAM_POSITION",
     "TARGET_ARN",
     "Failure",
+    "RecordBody",
+    "StreamPosition",
 ]
 
 FAILURE: Final = "eda-failure"
 """String attribute on a message that the worker dead-lettered: a `Failure` as JSON."""
 REPLAY_COUNT: Final = "eda-replay-count"
 """Number attribute: how often `ops replay-dlq` has moved this message."""
+STREAM_POSITION: Final = "eda-stream-position"
+"""String attribute on a message that was a record of a stream: a `StreamPosition` as JSON."""
+RECEIVE_COUNT: Final = "eda-receive-count"
+"""Integer header on an AMQP message that waits for its next attempt: receives so far, all of them failed."""
 MAX_ATTRIBUTES: Final = 10
 """SQS refuses a message with more attributes, so ours give way to the user's."""
 
@@ -40,7 +53,7 @@ class Failure:
         message: the exception's text, cut to 1,000 characters.
         receive_count: receives so far, this one included.
         retryable: False when the handler (or the contract) said that no retry can help.
-        queue_arn: the queue the message came from, which is where a replay sends it.
+        queue_arn: the queue (or stream) the message came from, which is where a replay sends it.
         failed_at: RFC 3339, UTC.
     """
 
@@ -60,4 +73,47 @@ class Failure:
         try:
             return cls(**json.loads(text))
         except (ValueError, TypeError):
+            return None
+
+
+class RecordBody(StrEnum):
+    """What the body of a message that was a record of a stream holds."""
+
+    TEXT = "text"
+    """The record's data, which is UTF-8 text that SQS accepts: an event, as a rule."""
+    BASE64 = "base64"
+    """The record's data in base64."""
+    REFERENCE = "reference"
+    """The `StreamPosition` as JSON: the data is too large for SQS, and stays in the stream for its retention."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamPosition:
+    """Where a record is, and with which key it goes back to a stream.
+
+    Attributes:
+        stream_arn, shard_id, sequence_number: GetShardIterator with AT_SEQUENCE_NUMBER reads the record again.
+        partition_key: as the producer set it.
+        arrived_at: RFC 3339, UTC: ApproximateArrivalTimestamp; with the retention it says until when the record
+            can be read again.
+        body: what the message's body holds.
+    """
+
+    stream_arn: str
+    shard_id: str
+    sequence_number: str
+    partition_key: str
+    arrived_at: str
+    body: RecordBody
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> StreamPosition | None:
+        """None when the text is not a `StreamPosition`: anybody may set an attribute of this name."""
+        try:
+            values = json.loads(text)
+            return cls(**{**values, "body": RecordBody(values["body"])})
+        except (ValueError, TypeError, KeyError):
             return None

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> ExitCode:
     stop = Stop()
     stop.listen()
     try:
-        configuration = settings.read(os.environ)
+        configuration = settings.read(os.environ, arguments[0])
         logs.configure(configuration.log_level, configuration.pattern)
         function = handler.load(configuration.handler)
         return sources.find(arguments[0])(configuration, function, stop)

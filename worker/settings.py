@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contracts import environment as names
 from worker.errors import SettingsError
 
-__all__ = ["Settings", "read"]
+__all__ = ["Reader", "Settings", "read"]
 
 _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -21,7 +21,7 @@ class Settings:
 
     Attributes:
         handler: ``module:function``.
-        queue_url: the queue to consume.
+        queue_url: the queue to consume; empty with another source.
         dead_letter_queue_url: None leaves poison to the queue's redrive policy.
         max_receive_count: 1 to 1,000; None (the queue has no redrive policy) never gives up.
         visibility_timeout_seconds: 2 to 43,200; default 30. The heartbeat needs two seconds to work with.
@@ -62,7 +62,7 @@ class Settings:
         return self.stop_timeout_seconds - min(5.0, self.stop_timeout_seconds / 4)
 
 
-class _Reader:
+class Reader:
     """Collects mistakes, so that all of them are reported at once."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -107,13 +107,13 @@ class _Reader:
         return value
 
 
-def read(environment: Mapping[str, str]) -> Settings:
-    """Read and check all settings.
+def read(environment: Mapping[str, str], source: str = "queue") -> Settings:
+    """Read and check what all sources share and what `queue` needs; other sources read their own variables themselves.
 
     Raises:
         SettingsError: one line per mistake: the variable, its value, what is allowed.
     """
-    reader = _Reader(environment)
+    reader = Reader(environment)
     handler = reader.required(names.HANDLER, "module:function of a handle(event) function")
     if handler and not _HANDLER.fullmatch(handler):
         reader.mistakes.append(
@@ -122,7 +122,9 @@ def read(environment: Mapping[str, str]) -> Settings:
     stop_timeout_seconds = reader.integer(names.STOP_TIMEOUT_SECONDS, 2, 120, 30)
     settings = Settings(
         handler=handler,
-        queue_url=reader.url(names.QUEUE_URL, reader.required(names.QUEUE_URL, "the URL of the queue to consume")),
+        queue_url=reader.url(names.QUEUE_URL, reader.required(names.QUEUE_URL, "the URL of the queue to consume"))
+        if source == "queue"
+        else "",
         dead_letter_queue_url=reader.url(names.DEAD_LETTER_QUEUE_URL, reader.text(names.DEAD_LETTER_QUEUE_URL)) or None,
         max_receive_count=reader.optional_integer(names.MAX_RECEIVE_COUNT, 1, 1000),
         visibility_timeout_seconds=reader.integer(names.VISIBILITY_TIMEOUT_SECONDS, 2, 43_200, 30),

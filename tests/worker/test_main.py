@@ -12,6 +12,7 @@ import pytest
 
 from tests.emulator import ROOT
 from worker import logs
+from worker.sources import SOURCES
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,12 +28,12 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "given"), [(("stream",), "stream"), ((), "nothing"), (("queue", "x"), "queue x")]
+    ("arguments", "given"), [(("pigeon",), "pigeon"), ((), "nothing"), (("queue", "x"), "queue x")]
 )
 def test_an_unknown_source_is_one_line_and_exit_code_2(arguments: tuple[str, ...], given: str) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"worker: got '{given}'; allowed: one source of queue\n"
+    assert done.stderr == f"worker: got '{given}'; allowed: one source of {', '.join(SOURCES)}\n"
 
 
 def test_every_wrong_setting_is_one_line_and_exit_code_2() -> None:
@@ -56,7 +57,7 @@ def test_a_handler_that_cannot_be_imported_is_one_line() -> None:
 def test_no_region_is_one_line() -> None:
     done = run("queue", HANDLER="worker.handlers.pizza:handle", QUEUE_URL="http://localhost/1/q")
     assert done.returncode == 2
-    assert done.stderr == "worker: AWS_REGION: not set; set it (or AWS_DEFAULT_REGION) to the queue's region\n"
+    assert done.stderr == "worker: AWS_REGION: not set; set it (or AWS_DEFAULT_REGION) to the source's region\n"
 
 
 def test_a_log_line_is_json_with_the_context_of_the_message(

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.config import Config
 
-from contracts import environment as names
-from worker.errors import SettingsError
-from worker.execution import Executor, PlainExecutor
+from worker.assembly import client_config, executor_for, open_session
 from worker.exit_codes import ExitCode
 from worker.handler import Handler
-from worker.idempotency import IdempotentExecutor, LeaseTable
 from worker.logs import Field
 from worker.protection import TaskProtection
 from worker.settings import Settings
@@ -33,7 +28,6 @@ from worker.stopping import Stop
 from worker.threads import spawn
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
 __all__ = ["run"]
@@ -47,33 +41,7 @@ def run(settings: Settings, handler: Handler, stop: Stop) -> ExitCode:
     Raises:
         SettingsError: no region is configured.
     """
-    # Fargate sets AWS_REGION, which boto3 does not read.
-    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
-    if session.region_name is None:
-        raise SettingsError(["AWS_REGION: not set; set it (or AWS_DEFAULT_REGION) to the queue's region"])
-    return _Consumer(settings, handler, session, stop).run()
-
-
-def _executor(settings: Settings, handler: Handler, session: boto3.session.Session) -> Executor:
-    if settings.idempotency_table is None:
-        logger.warning("%s is not set: every copy of an event is handled", names.IDEMPOTENCY_TABLE)
-        return PlainExecutor(handler)
-    client: DynamoDBClient = session.client("dynamodb", config=_config(settings, read_timeout_seconds=5))
-    return IdempotentExecutor(
-        handler,
-        LeaseTable(settings.idempotency_table, client),
-        prefix=settings.pattern,
-        expires_seconds=settings.idempotency_expires_seconds,
-    )
-
-
-def _config(settings: Settings, *, read_timeout_seconds: float) -> Config:
-    return Config(
-        retries={"mode": "standard", "total_max_attempts": 3},
-        connect_timeout=5,
-        read_timeout=read_timeout_seconds,
-        max_pool_connections=settings.concurrency + 5,
-    )
+    return _Consumer(settings, handler, open_session(), stop).run()
 
 
 class _Consumer:
@@ -82,9 +50,9 @@ class _Consumer:
         self._stop = stop
         # Two clients, because a long poll needs a read timeout for which nothing else should have to wait.
         poller: SQSClient = session.client(
-            "sqs", config=_config(settings, read_timeout_seconds=settings.receive_wait_seconds + 5)
+            "sqs", config=client_config(settings, read_timeout_seconds=settings.receive_wait_seconds + 5)
         )
-        client: SQSClient = session.client("sqs", config=_config(settings, read_timeout_seconds=5))
+        client: SQSClient = session.client("sqs", config=client_config(settings, read_timeout_seconds=5))
         source = Queue(
             client,
             settings.queue_url,
@@ -92,7 +60,7 @@ class _Consumer:
             visibility_timeout_seconds=settings.visibility_timeout_seconds,
             wait_seconds=settings.receive_wait_seconds,
         )
-        self._executor = _executor(settings, handler, session)
+        self._executor = executor_for(settings, handler, session)
         self._hand = Hand(settings.visibility_timeout_seconds)
         self._lanes = Lanes(fifo=settings.fifo, limit=max(settings.concurrency, settings.batch_size))
         self._settlement = Settlement(source, self._hand)

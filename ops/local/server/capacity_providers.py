@@ -36,7 +36,7 @@ def next_provider(strategy: Strategy, placed: Mapping[str, int]) -> str:
     """The provider of the next task, by base and weight.
 
     First the providers' bases are filled, in the order of the strategy; beyond them tasks go where the number of
-    tasks in proportion to the weight is lowest. A provider with weight 0 gets nothing beyond its base.
+    tasks in proportion to the weight is lowest (a tie goes to the larger weight). A provider with weight 0 gets nothing beyond its base.
 
     Parameters
     ----------
@@ -50,9 +50,10 @@ def next_provider(strategy: Strategy, placed: Mapping[str, int]) -> str:
             return str(item["capacityProvider"])
     weighted = [item for item in strategy if int(item.get("weight", 0)) > 0] or list(strategy)
 
-    def load(item: Mapping[str, Any]) -> float:
+    def load(item: Mapping[str, Any]) -> tuple[float, int]:
         beyond_base = placed.get(item["capacityProvider"], 0) - int(item.get("base", 0))
-        return (beyond_base + 1) / max(1, int(item.get("weight", 0)))
+        weight = max(1, int(item.get("weight", 0)))
+        return (beyond_base + 1) / weight, -weight
 
     return str(min(weighted, key=load)["capacityProvider"])
 

@@ -1,4 +1,4 @@
-"""One accelerated server for this folder: an emulated minute lasts one second."""
+"""One accelerated server for this folder: an emulated minute lasts half a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.emulator import running_emulator
 from tests.ops.local.server.helpers import Fargate, write_images
 
-SPEEDUP = 60
+SPEEDUP = 120
 
 
 @pytest.fixture(scope="session")

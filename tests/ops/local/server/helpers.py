@@ -27,11 +27,6 @@ def wait_until(check: Callable[[], T | None], what: str, seconds: float = 20.0) 
         time.sleep(0.05)
 
 
-def shell(*words: str) -> dict[str, Any]:
-    """An entry of the image table that runs a command."""
-    return {"command": list(words)}
-
-
 def write_images(home: Path) -> None:
     """The image table of the tests: ``python`` runs ``python -c <command>``, ``shell`` runs ``sh -c <command>``."""
     images = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -65,11 +66,13 @@ def down() -> None:
 def status(output: _OutputOption = Format.TABLE) -> None:
     """Show whether it runs, and what is in it. Example: ops local status --output json"""
     from ops.local import environment
+    from ops.local.account import local_account
 
     found = environment.status(_home())
     state = found.state
     out = Output(output)
     outputs = dict(state.outputs) if state else {}
+    variables = local_account(state) if state else {}
     out.facts(
         {
             "running": state is not None,
@@ -81,8 +84,14 @@ def status(output: _OutputOption = Format.TABLE) -> None:
             "resources": sum(state.resources.values()) if state else 0,
             # A person sees the names; `ops --stack local status` shows what is behind them.
             "outputs": outputs if out.json else sorted(outputs),
+            "environment": variables if out.json else _exported(variables),
         }
     )
+
+
+def _exported(variables: Mapping[str, str]) -> str:
+    """A line for the shell, after which `ops`, `aws` and every SDK mean the local stack."""
+    return f"export {' '.join(f'{name}={value}' for name, value in variables.items())}" if variables else ""
 
 
 @app.command()

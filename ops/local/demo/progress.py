@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ def live_line(say: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
     """Yield the function that shows a line instead of the last one.
 
     Args:
-        say: writes a whole line to stderr; used where stderr is no terminal, for lines that have changed.
+        say: writes a whole line to stderr; used where stderr is no terminal, when another step has begun, and every
+            two seconds while its numbers move.
     """
     if sys.stderr.isatty():
         from rich.console import Console
@@ -31,8 +33,14 @@ def live_line(say: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
     def line(text: str) -> None:
         nonlocal last_text, last_time
         now = time.monotonic()
-        if text != last_text and now - last_time >= _SECONDS_BETWEEN_LINES:
+        due = _step(text) != _step(last_text) or now - last_time >= _SECONDS_BETWEEN_LINES
+        if text != last_text and due:
             last_text, last_time = text, now
             say(text)
 
     yield line
+
+
+def _step(text: str) -> str:
+    """What is being done, without its numbers."""
+    return re.sub(r"\d+", "", text)

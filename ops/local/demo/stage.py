@@ -9,25 +9,12 @@ from dataclasses import dataclass
 
 from ops.actions.queues import QueueDirectory
 from ops.aws import Aws
-from ops.local.deployer.clients import ACCOUNT_ID
+from ops.local.account import local_account
 from ops.local.home import Home, State
 
-__all__ = ["Stage", "local_account"]
+__all__ = ["Stage"]
 
 _POLL_SECONDS = 0.1
-
-
-def local_account(state: State) -> dict[str, str]:
-    """Environment variables with which any AWS client, `ops` itself included, means the local stack."""
-    return {
-        "AWS_ENDPOINT_URL": state.endpoint_url,
-        "AWS_ACCESS_KEY_ID": ACCOUNT_ID,
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": state.region,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "EDA_STACK": state.stack,
-    }
 
 
 @dataclass(frozen=True)

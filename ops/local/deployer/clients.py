@@ -8,10 +8,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-__all__ = ["ACCOUNT_ID", "Clients"]
+from ops.local.account import ACCOUNT_ID
 
-ACCOUNT_ID = "000000000000"
-"""The account of the local stack. The embedded AWS reads the account from a 12-digit access key id."""
+__all__ = ["Clients"]
 
 _POOL_CONNECTIONS = 32  # the Pulumi SDK registers resources from about this many threads
 

@@ -17,7 +17,8 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 import ops.local.deployer.resources  # noqa: F401  # registers the creators
-from ops.local.deployer.clients import ACCOUNT_ID, Clients
+from ops.local.account import ACCOUNT_ID
+from ops.local.deployer.clients import Clients
 from ops.local.deployer.errors import ProgramError, ResourceError
 from ops.local.deployer.images import Images
 from ops.local.deployer.monitor import LocalMocks, LocalMonitor

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.manifest import PatternManifest, parameter_name
+from ops.local.account import local_account
 from ops.local.demo.effects import outcomes
 from ops.local.demo.orders import make_orders
 from ops.local.demo.queue_worker import QueueWorkerDemo
-from ops.local.demo.stage import Stage, local_account
+from ops.local.demo.stage import Stage
 from tests.emulator import free_port
 from tests.ops.local.demo.small_stack import create_project
 from tests.ops.local.project import Project

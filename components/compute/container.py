@@ -94,7 +94,7 @@ CONTAINER_RULES: tuple[Rule, ...] = (
     ),
     Check(
         ("image",),
-        lambda args: args.image == "",
+        lambda args: args.container_image.uri == "",
         "image is empty; name one with its tag or digest, e.g. 'public.ecr.aws/docker/library/python:3.13-slim'",
     ),
     Check(

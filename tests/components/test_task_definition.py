@@ -231,6 +231,10 @@ def test_what_others_refer_to_is_published():
             "image is empty; name one with its tag or digest, e.g. 'public.ecr.aws/docker/library/python:3.13-slim'",
         ),
         (
+            {"container": ContainerArgs(image=ContainerImage(uri=""))},
+            "image is empty; name one with its tag or digest, e.g. 'public.ecr.aws/docker/library/python:3.13-slim'",
+        ),
+        (
             {"container": ContainerArgs(image=IMAGE, environment={"A": "1"}, secrets={"A": "arn:secret"})},
             "A: set more than once in environment, secrets and parameters; keep one",
         ),

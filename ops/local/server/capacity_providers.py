@@ -36,7 +36,8 @@ def next_provider(strategy: Strategy, placed: Mapping[str, int]) -> str:
     """The provider of the next task, by base and weight.
 
     First the providers' bases are filled, in the order of the strategy; beyond them tasks go where the number of
-    tasks in proportion to the weight is lowest (a tie goes to the larger weight). A provider with weight 0 gets nothing beyond its base.
+    tasks in proportion to the weight is lowest (a tie goes to the larger weight). A provider with weight 0 gets
+    nothing beyond its base.
 
     Parameters
     ----------

@@ -55,12 +55,18 @@ class TaskCredentials:
         """The variables through which a task of the current account finds its credentials.
 
         Without enforcement a 12-digit access key selects the account. With it, a task has what its role allows; a
-        task without a role has no credentials at all, as on AWS.
+        task without a role has no credentials at all, as on AWS. Raises `RuntimeError`, which fails the task, when
+        ECS cannot assume the role.
         """
         if not self._settings.auth:
             return {"AWS_ACCESS_KEY_ID": current_scope().account_id, "AWS_SECRET_ACCESS_KEY": "test"}
         if not role_arn:
             return {}
+        problem = role_problem(role_arn)
+        if problem:
+            raise RuntimeError(
+                f"ECS was unable to assume the role '{role_arn}' that was provided for this task: {problem}"
+            )
         grant_id = secrets.token_urlsafe(16)
         grant = _Grant(task_arn, role_arn, secrets.token_urlsafe(32))
         with self._lock:

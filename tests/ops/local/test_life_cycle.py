@@ -16,7 +16,7 @@ import boto3
 import psutil
 import pytest
 
-from ops.local.supervisor import is_healthy
+from ops.local.supervisor import is_healthy, stop
 from tests.emulator import free_port
 from tests.ops.local.project import SLEEPER, Project
 
@@ -32,7 +32,7 @@ def _eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
 def project(tmp_path: Path) -> Iterator[Project]:
     made = Project.create(tmp_path.resolve() / "checkout", free_port())
     yield made
-    made.ops("down")
+    stop(made.home)
     assert made.processes() == []
 
 

@@ -78,8 +78,7 @@ class Aws:
         with self._lock:
             if key not in self._clients:
                 session = self._make_session()
-                attempts: Any = {"mode": "standard", "total_max_attempts": 6 if retries else 1}
-                # An explicit region of the user wins for an endpoint of their own; a queue's URL names AWS's.
+                attempts: Any = {"mode": "standard", "total_max_attempts": 4 if retries else 1}
                 self._clients[key] = session.client(  # type: ignore[call-overload]
                     service,
                     region_name=region or self._region,

@@ -33,13 +33,13 @@ def peek_dlq(
     ops --stack dev peek-dlq orders
     ops peek-dlq --dlq-url https://sqs…/orders-dlq --messages
     """
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: must be 1 or more")
     from ops.actions.dead_letters import dead_letter_sources
     from ops.actions.peek import group, peek
     from ops.actions.queues import QueueDirectory
     from ops.manifest import read_pattern
 
-    if limit < 1:
-        raise UsageError(f"--limit {limit}: must be 1 or more")
     out = Output(output)
     settings = globals_of(context)
     aws = settings.aws()

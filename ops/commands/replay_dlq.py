@@ -171,3 +171,5 @@ def _tell(out: Output, one: QueueReport, dry_run: bool) -> None:
         out.say(f"{one.queue}: interrupted; {one.moved} moved, {one.left} given back or not touched")
     if one.error:
         out.say(f"{one.queue}: {one.error}")
+    elif one.engine == "native" and one.left and not one.interrupted:
+        out.say(f"{one.queue}: SQS left {one.left}: it does not know where they came from (--engine client may)")

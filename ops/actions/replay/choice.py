@@ -47,6 +47,8 @@ def _asked_too_much(source: Source, options: ReplayOptions) -> str:
         return "SQS does not count replays (--max-replays)"
     if options.rate is not None and (options.rate != int(options.rate) or not 1 <= options.rate <= FASTEST_PER_SECOND):
         return f"SQS cannot keep to {options.rate:g} messages a second (1 to {FASTEST_PER_SECOND}, whole)"
+    if source.manifest_origin is not None:
+        return "the stack's workers dead-letter messages themselves, and SQS does not know where those came from"
     if source.queue.fifo:
         return "inside the deduplication window only fresh deduplication ids bring FIFO messages back"
     return ""

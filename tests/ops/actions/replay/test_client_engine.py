@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import pytest
 from contracts.messages import FAILURE, REPLAY_COUNT, Failure
 from ops.actions.replay.journal_store import JournalStore
 from ops.errors import OpsError
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults_proxy import Fault, FaultsProxy, Request
 from tests.ops.scene import Scene, numbered
 
 
@@ -69,11 +70,14 @@ def test_body_attributes_of_every_type_group_and_trace_header_arrive(scene: Scen
     )
 
     batches: list[dict[str, Any]] = []
+
+    def keep(request: Request) -> bool:
+        batches.append(json.loads(request.body))
+        return True
+
     with FaultsProxy(scene.account.endpoint_url) as proxy:
         scene.through(proxy.url)
-        proxy.inject(
-            "SendMessageBatch", Fault.DELAYED, seconds=0, when=lambda r: not batches.append(json.loads(r.body))
-        )
+        proxy.inject("SendMessageBatch", Fault.DELAYED, seconds=0, when=keep)
         scene.replay(dlq, origin)
 
     [message] = scene.drain(origin)
@@ -332,18 +336,16 @@ def test_an_unwritable_journal_folder_stops_the_run_before_anything_is_taken(sce
 def test_a_full_disk_ends_the_run_and_gives_everything_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     dlq, origin = scene.queue("orders-dlq"), scene.queue("orders")
     scene.fill(dlq, numbered(50))
-    import ops.actions.replay.journal as journal
-
-    write, calls = journal.os.write, iter(range(10_000))
+    write, records = os.write, iter(range(10_000))
 
     def full(file: int, data: bytes) -> int:
-        if next(calls) > 6:
+        if data.startswith(b'{"record"') and next(records) > 6:
             raise OSError(28, "No space left on device")
         return write(file, data)
 
-    monkeypatch.setattr(journal.os, "write", full)
+    monkeypatch.setattr("os.write", full)
     report = scene.replay(dlq, origin, concurrency=1)
-    monkeypatch.setattr(journal.os, "write", write)
+    monkeypatch.undo()
 
     assert "No space left on device" in report.error
     assert 0 < report.moved < 50

@@ -273,9 +273,13 @@ def test_a_stopped_run_gives_everything_back_and_says_what_it_moved(scene: Scene
     dlq, origin = _queues(scene, 100)
     stop = threading.Event()
     sends = itertools.count()
-    proxy.inject(
-        "SendMessageBatch", Fault.DELAYED, seconds=0.05, times=None, when=lambda r: next(sends) != 3 or not stop.set()
-    )
+
+    def stop_at_the_fourth(request: Request) -> bool:
+        if next(sends) == 3:
+            stop.set()
+        return True
+
+    proxy.inject("SendMessageBatch", Fault.DELAYED, seconds=0.05, times=None, when=stop_at_the_fourth)
 
     report = scene.replay(dlq, origin, concurrency=2, stop=stop)
 

@@ -93,6 +93,7 @@ class QueueScaling(Component):
 
     def _wake(self, args: QueueScalingArgs) -> None:
         # +1, never "exactly 1": that would shrink a service that target tracking has just scaled while its tasks start.
+        # The price: a service whose tasks cannot start grows by one in each cooldown, up to its maximum.
         policy = self._step_policy(
             "wake", "ChangeInCapacity", [_step(1, lower=0)], cooldown_seconds=_WAKE_COOLDOWN_SECONDS
         )

@@ -7,7 +7,6 @@ MiniStack has no such service. The answers and errors follow the API reference; 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import time
 import uuid
@@ -20,7 +19,14 @@ from ministack.core import iam_actions, router
 from ministack.core.responses import error_response_json, json_response
 
 from ops.local.server import autoscaling_state as state
-from ops.local.server.autoscaling_state import ScalableResource
+from ops.local.server.autoscaling_checks import (
+    ApiError,
+    check_step_scaling,
+    check_target_tracking,
+    not_found_error,
+    resource_of,
+    validation_error,
+)
 from ops.local.server.scopes import current_scope
 from ops.local.server.settings import ServerSettings
 
@@ -36,60 +42,25 @@ SEAMS = (
 )
 
 SERVICE = "application-autoscaling"
-DIMENSION = "ecs:service:DesiredCount"
 _TARGET_PREFIX = "AnyScaleFrontendService"
 
 Document = dict[str, Any]
 
 
-class _ApiError(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def _validation(message: str) -> _ApiError:
-    return _ApiError("ValidationException", message)
-
-
-def _not_found(what: str, resource: ScalableResource) -> _ApiError:
-    namespace, resource_id, dimension = resource
-    return _ApiError(
-        "ObjectNotFoundException",
-        f"No {what} found for service namespace: {namespace}, resource ID: {resource_id}, "
-        f"scalable dimension: {dimension}",
-    )
-
-
-def _resource(data: Document) -> ScalableResource:
-    for name in ("ServiceNamespace", "ResourceId", "ScalableDimension"):
-        if not data.get(name):
-            raise _validation(f"{name} is missing")
-    resource = ScalableResource.of(data)
-    if resource.namespace != "ecs" or resource.dimension != DIMENSION:
-        raise _validation(
-            f"the embedded AWS scales ECS services only: ServiceNamespace ecs with ScalableDimension {DIMENSION}, "
-            f"not {resource.namespace} with {resource.dimension}"
-        )
-    if resource.resource_id.count("/") != 2 or not resource.resource_id.startswith("service/"):
-        raise _validation(f"Unsupported service namespace, resource type or scalable dimension: {resource.resource_id}")
-    return resource
-
-
 def _register(data: Document) -> Document:
-    resource = _resource(data)
+    resource = resource_of(data)
     service = state.service_of(resource.resource_id)
     if service is None:
-        raise _validation(f"ECS service doesn't exist: {resource.resource_id}")
+        raise validation_error(f"ECS service doesn't exist: {resource.resource_id}")
     target: Document = state.targets.get(resource) or {}
     minimum = data.get("MinCapacity", target.get("MinCapacity"))
     maximum = data.get("MaxCapacity", target.get("MaxCapacity"))
     if minimum is None or maximum is None:
-        raise _validation("MinCapacity and MaxCapacity are required when registering a new scalable target")
+        raise validation_error("MinCapacity and MaxCapacity are required when registering a new scalable target")
     if minimum < 0 or maximum < 0:
-        raise _validation(f"capacity is {min(minimum, maximum)}; allowed: 0 and up")
+        raise validation_error(f"capacity is {min(minimum, maximum)}; allowed: 0 and up")
     if minimum > maximum:
-        raise _validation(f"Maximum capacity cannot be less than minimum capacity ({maximum} < {minimum})")
+        raise validation_error(f"Maximum capacity cannot be less than minimum capacity ({maximum} < {minimum})")
     suspended = {
         "DynamicScalingInSuspended": False,
         "DynamicScalingOutSuspended": False,
@@ -120,10 +91,10 @@ def _register(data: Document) -> Document:
 
 
 def _deregister(data: Document) -> Document:
-    resource = _resource(data)
+    resource = resource_of(data)
     target = state.targets.pop(resource, None)
     if target is None:
-        raise _not_found("scalable target", resource)
+        raise not_found_error("scalable target", resource)
     state.tags.pop(target["ScalableTargetARN"], None)
     for store in (state.policies, state.scheduled_actions):
         for key in [key for key in store if key[0] == resource]:
@@ -136,9 +107,9 @@ def _describe_targets(data: Document) -> Document:
 
 
 def _put_policy(data: Document) -> Document:
-    resource = _resource(data)
+    resource = resource_of(data)
     if state.targets.get(resource) is None:
-        raise _not_found("scalable target", resource)
+        raise not_found_error("scalable target", resource)
     name = data["PolicyName"]
     before: Document = state.policies.get((resource, name)) or {}
     kind = data.get("PolicyType") or before.get("PolicyType") or "StepScaling"
@@ -154,56 +125,25 @@ def _put_policy(data: Document) -> Document:
         "CreationTime": before.get("CreationTime") or time.time(),
     }
     configurations = {
-        "StepScaling": ("StepScalingPolicyConfiguration", _check_step_scaling),
-        "TargetTrackingScaling": ("TargetTrackingScalingPolicyConfiguration", _check_target_tracking),
+        "StepScaling": ("StepScalingPolicyConfiguration", check_step_scaling),
+        "TargetTrackingScaling": ("TargetTrackingScalingPolicyConfiguration", check_target_tracking),
     }
     if kind not in configurations:
-        raise _validation(f"PolicyType is {kind}; allowed here: {', '.join(configurations)}")
+        raise validation_error(f"PolicyType is {kind}; allowed here: {', '.join(configurations)}")
     field, check = configurations[kind]
     configuration = data.get(field) or before.get(field)
     if not configuration:
-        raise _validation(f"{field} is missing for a policy of type {kind}")
+        raise validation_error(f"{field} is missing for a policy of type {kind}")
     check(configuration)
     policy[field] = configuration
     state.policies[resource, name] = policy
     return {"PolicyARN": policy["PolicyARN"], "Alarms": []}
 
 
-def _check_step_scaling(configuration: Document) -> None:
-    allowed = ("ChangeInCapacity", "PercentChangeInCapacity", "ExactCapacity")
-    if configuration.get("AdjustmentType") not in allowed:
-        raise _validation(f"AdjustmentType is {configuration.get('AdjustmentType')}; allowed: {', '.join(allowed)}")
-    steps = configuration.get("StepAdjustments") or []
-    if not steps:
-        raise _validation("At least one StepAdjustment must be specified")
-    intervals = sorted(
-        (step.get("MetricIntervalLowerBound", float("-inf")), step.get("MetricIntervalUpperBound", float("inf")))
-        for step in steps
-    )
-    for lower, upper in intervals:
-        if lower >= upper:
-            raise _validation(f"the step from {lower} to {upper} is empty: the upper bound must be above the lower")
-    for (_, upper), (lower, _) in itertools.pairwise(intervals):
-        if lower != upper:
-            raise _validation(
-                f"StepAdjustment intervals can't overlap or have a gap: one ends at {upper}, the next begins at {lower}"
-            )
-
-
-def _check_target_tracking(configuration: Document) -> None:
-    if not configuration.get("TargetValue"):
-        raise _validation("TargetValue is missing or 0")
-    kinds = [
-        name for name in ("PredefinedMetricSpecification", "CustomizedMetricSpecification") if configuration.get(name)
-    ]
-    if len(kinds) != 1:
-        raise _validation("exactly one of PredefinedMetricSpecification and CustomizedMetricSpecification is needed")
-
-
 def _delete_policy(data: Document) -> Document:
-    resource = _resource(data)
+    resource = resource_of(data)
     if state.policies.pop((resource, data["PolicyName"]), None) is None:
-        raise _not_found(f"scaling policy named {data['PolicyName']}", resource)
+        raise not_found_error(f"scaling policy named {data['PolicyName']}", resource)
     return {}
 
 
@@ -212,9 +152,9 @@ def _describe_policies(data: Document) -> Document:
 
 
 def _put_scheduled_action(data: Document) -> Document:
-    resource = _resource(data)
+    resource = resource_of(data)
     if state.targets.get(resource) is None:
-        raise _not_found("scalable target", resource)
+        raise not_found_error("scalable target", resource)
     name = data["ScheduledActionName"]
     before: Document = state.scheduled_actions.get((resource, name)) or {
         "ScheduledActionARN": f"arn:aws:autoscaling:{state.scope_text()}:scheduledAction:{uuid.uuid4()}"
@@ -222,15 +162,15 @@ def _put_scheduled_action(data: Document) -> Document:
         "CreationTime": time.time(),
     }
     if not (data.get("Schedule") or before.get("Schedule")):
-        raise _validation("Schedule is missing")
+        raise validation_error("Schedule is missing")
     state.scheduled_actions[resource, name] = {**before, **data}
     return {}
 
 
 def _delete_scheduled_action(data: Document) -> Document:
-    resource = _resource(data)
+    resource = resource_of(data)
     if state.scheduled_actions.pop((resource, data["ScheduledActionName"]), None) is None:
-        raise _not_found(f"scheduled action named {data['ScheduledActionName']}", resource)
+        raise not_found_error(f"scheduled action named {data['ScheduledActionName']}", resource)
     return {}
 
 
@@ -249,7 +189,7 @@ def _describe_activities(data: Document) -> Document:
 def _tagged(data: Document) -> Document:
     arn = data.get("ResourceARN") or ""
     if not any(target["ScalableTargetARN"] == arn for target in state.targets.values()):
-        raise _ApiError("ResourceNotFoundException", f"The specified resource doesn't exist: {arn}")
+        raise ApiError("ResourceNotFoundException", f"The specified resource doesn't exist: {arn}")
     found: Document = state.tags.setdefault(arn, {})
     return found
 
@@ -309,7 +249,7 @@ async def _handle(_method: str, _path: str, headers: dict[str, str], body: bytes
     try:
         # A thread: registering a target may change a service, which must not happen on the event loop.
         return json_response(await asyncio.to_thread(function, json.loads(body or b"{}")))
-    except _ApiError as error:
+    except ApiError as error:
         return error_response_json(error.code, str(error), 400)
 
 

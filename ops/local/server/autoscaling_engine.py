@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ops.local.server import autoscaling_state as state
 from ops.local.server import metric_store
 from ops.local.server.alarms import AlarmCall, on_policy_call
+from ops.local.server.autoscaling_checks import PREDEFINED_METRICS
 from ops.local.server.autoscaling_state import ScalableResource
 from ops.local.server.background import log_once
 from ops.local.server.event_loop import run_on_loop
@@ -45,10 +46,6 @@ __all__ = ["SEAMS", "install"]
 SEAMS = (*metric_store.SEAMS, "services.ecs._services", "services.ecs._update_service")
 
 Document = dict[str, Any]
-_PREDEFINED = {
-    "ECSServiceAverageCPUUtilization": "CPUUtilization",
-    "ECSServiceAverageMemoryUtilization": "MemoryUtilization",
-}
 
 
 class _Proposal(NamedTuple):
@@ -194,7 +191,7 @@ class _Engine:
         if predefined:
             _, cluster_name, service_name = resource.resource_id.split("/")
             dimensions = (("ClusterName", cluster_name), ("ServiceName", service_name))
-            name = MetricName("AWS/ECS", _PREDEFINED[predefined["PredefinedMetricType"]], dimensions)
+            name = MetricName("AWS/ECS", PREDEFINED_METRICS[predefined["PredefinedMetricType"]], dimensions)
             series = read(name, "Average", window)
         elif custom.get("Metrics"):
             values = evaluate_queries(custom["Metrics"], read_metric, timestamps)

@@ -18,6 +18,7 @@ __all__ = [
     "policies",
     "record_activity",
     "scheduled_actions",
+    "scope_text",
     "service_of",
     "set_desired_count",
     "tags",

@@ -1,7 +1,4 @@
-"""Handing one event to one target: what each kind of target does, and how its failures are called.
-
-The error codes are EventBridge's ERROR_CODE values (EventBridge user guide, "Using dead-letter queues").
-"""
+"""Handing one event to one target: what each kind of target does with it."""
 
 from __future__ import annotations
 
@@ -10,18 +7,17 @@ import json
 import time
 import urllib.error
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import eventbridge, sqs
 
+from ops.local.server.delivery import Delivery, DeliveryError, ErrorCode, follow_path
 from ops.local.server.event_loop import run_on_loop
 from ops.local.server.queue_permissions import send_refusal
 from ops.local.server.scopes import current_scope
 
-__all__ = ["EVENTS", "SEAMS", "Delivery", "DeliveryError", "ErrorCode", "deliver", "is_remote"]
+__all__ = ["EVENTS", "SEAMS", "deliver", "is_remote"]
 
 SEAMS = (
     "services.eventbridge._apply_input_transformer",
@@ -41,63 +37,6 @@ SEAMS = (
 
 EVENTS = "events.amazonaws.com"
 _RETRIED_HTTP_STATUSES = frozenset({401, 407, 409, 429})
-
-
-class ErrorCode(StrEnum):
-    """Why a delivery failed."""
-
-    NO_PERMISSIONS = "NO_PERMISSIONS"
-    NO_RESOURCE = "NO_RESOURCE"
-    INVALID_PARAMETER = "INVALID_PARAMETER"
-    INVALID_JSON = "INVALID_JSON"
-    ERROR_FROM_TARGET = "ERROR_FROM_TARGET"
-    CONNECTION_FAILURE = "CONNECTION_FAILURE"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
-
-
-class DeliveryError(Exception):
-    """A target did not take the event."""
-
-    def __init__(self, code: ErrorCode, message: str, *, retryable: bool = False) -> None:
-        super().__init__(message)
-        self.code = code
-        self.retryable = retryable
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One event for one target of one rule (or of one schedule)."""
-
-    target: dict[str, Any]
-    rule: dict[str, Any]
-    event: dict[str, Any]
-    view: Any
-    born: float
-
-    @property
-    def by_rule(self) -> bool:
-        """Whether a rule delivers it; a schedule acts with its role and needs no queue policy."""
-        return ":events:" in str(self.rule.get("Arn", ""))
-
-    def original(self) -> dict[str, Any]:
-        """The event itself, as targets without an input see it."""
-        document: dict[str, Any] = self.view.event_with_detail()
-        return document
-
-    def input(self) -> str | None:
-        """What the target's Input, InputPath or InputTransformer makes of it; None without any of them."""
-        if self.target.get("InputTransformer"):
-            return str(eventbridge._apply_input_transformer(self.target["InputTransformer"], self.rule, self.view))
-        if self.target.get("Input"):
-            return str(self.target["Input"])
-        if self.target.get("InputPath"):
-            return json.dumps(_follow_path(self.original(), self.target["InputPath"]))
-        return None
-
-    def payload(self) -> str:
-        """What the target gets."""
-        given = self.input()
-        return json.dumps(self.original()) if given is None else given
 
 
 def is_remote(target: dict[str, Any]) -> bool:
@@ -211,7 +150,7 @@ def _to_kinesis(delivery: Delivery, arn: Any) -> None:
 
     original = delivery.original()
     path = (delivery.target.get("KinesisParameters") or {}).get("PartitionKeyPath")
-    key = str(_follow_path(original, path)) if path else original["id"]
+    key = str(follow_path(original, path)) if path else original["id"]
     record = {
         "StreamName": arn.resource.split("/", 1)[1],
         "Data": base64.b64encode(delivery.payload().encode()).decode(),
@@ -272,16 +211,6 @@ _HANDLERS: dict[str, Callable[[Delivery, Any], None]] = {
     "sqs": _to_sqs,
     "states": _to_states,
 }
-
-
-def _follow_path(document: Any, path: str) -> Any:
-    """The value under a path like ``$.detail.data``. Raises `DeliveryError` when there is none."""
-    found = document
-    for name in filter(None, path.removeprefix("$").split(".")):
-        if not isinstance(found, dict) or name not in found:
-            raise DeliveryError(ErrorCode.INVALID_PARAMETER, f"the event has no {path}")
-        found = found[name]
-    return found
 
 
 def _camel_case(document: Any) -> Any:

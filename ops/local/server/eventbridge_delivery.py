@@ -19,7 +19,8 @@ from ministack.services import eventbridge, sqs
 
 from ops.local.server import delivery_targets
 from ops.local.server.background import log_once, start_thread
-from ops.local.server.delivery_targets import EVENTS, Delivery, DeliveryError, ErrorCode, deliver, is_remote
+from ops.local.server.delivery import Delivery, DeliveryError, ErrorCode
+from ops.local.server.delivery_targets import EVENTS, deliver, is_remote
 from ops.local.server.event_loop import run_on_loop
 from ops.local.server.queue_permissions import send_refusal
 from ops.local.server.retry_policy import Exhausted, RetryPolicy

@@ -22,6 +22,7 @@ SEAMS = (
     "services.eventbridge._event_bus_name_from_ref",
     "services.eventbridge._ensure_default_bus",
     "services.eventbridge._event_buses",
+    "services.eventbridge._events_log_list",
 )
 
 logger = logging.getLogger("ops.local.server.eventbridge")
@@ -30,6 +31,7 @@ MAX_ENTRIES = 10
 MAX_REQUEST_BYTES = 1024 * 1024
 """The sum over all entries; EventBridge's limit since January 2026."""
 _TIME_BYTES = 14
+_KEPT_EVENTS = 1000
 
 
 def entry_bytes(entry: dict[str, Any]) -> int:
@@ -79,6 +81,7 @@ def install(settings: ServerSettings) -> None:
             if status >= 400:
                 return status, headers, body
             results += json.loads(body)["Entries"]
+        _trim_log()
         failed = sum("ErrorCode" in result for result in results)
         return eventbridge.json_response({"FailedEntryCount": failed, "Entries": results})
 
@@ -89,3 +92,10 @@ def _warn_about_unknown_bus(entry: dict[str, Any]) -> None:
     name, refused = eventbridge._event_bus_name_from_ref(entry.get("EventBusName") or "default")
     if not refused and name not in eventbridge._event_buses:
         logger.warning("PutEvents to the event bus %r, which does not exist: AWS answers success and drops it", name)
+
+
+def _trim_log() -> None:
+    """MiniStack keeps every event for ever and reads none of them: a long run would fill the memory."""
+    log = eventbridge._events_log_list()
+    if len(log) > 2 * _KEPT_EVENTS:
+        del log[:-_KEPT_EVENTS]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from ops.local.server.__main__ import parse
-from ops.local.server.layer import LayerError, check_seams, check_version
+from ops.local.server.layer import GAPS, LayerError, check_seams, check_version
 from ops.local.server.settings import ServerSettings
+from tests.emulator import ROOT
 
 
 def test_the_installed_version_fits() -> None:
@@ -45,3 +47,13 @@ def test_settings_out_of_range_are_refused(option: str, value: str, capsys: pyte
         parse([option, value])
     assert ended.value.code == 2
     assert "allowed:" in capsys.readouterr().err
+
+
+def test_every_gap_is_in_the_documentation() -> None:
+    page = (ROOT / "docs" / "embedded-aws.md").read_text()
+    modules = {file.stem for file in (ROOT / "ops" / "local" / "server").glob("*.py")}
+    assert [gap for gap in GAPS if f"`{gap}`" not in page] == []
+    tests = {file.stem for file in Path(__file__).parent.glob("test_*.py")}
+    named = {name for row in page.splitlines() if row.startswith("| ") for name in re.findall(r"`(\w+)`", row)}
+    assert {name for name in named if name.startswith("test_")} <= tests
+    assert {gap for gap in GAPS if gap in named} <= modules

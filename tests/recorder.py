@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
+from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.settings import SETTINGS
 from pulumi.runtime.stack import run_pulumi_func
@@ -67,7 +68,8 @@ class Recorder(Mocks):
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         with self._lock:
-            self.resources.append(Resource(args.typ, args.name, dict(args.inputs), bool(args.custom)))
+            inputs = {key: _revealed(value) for key, value in args.inputs.items()}
+            self.resources.append(Resource(args.typ, args.name, inputs, bool(args.custom)))
         outputs = dict(args.inputs)
         physical = outputs.setdefault("name", f"{args.name}-0a1b2c3")
         if template := _ARNS.get(args.typ):
@@ -155,6 +157,11 @@ def _abandon(loop: asyncio.AbstractEventLoop) -> None:
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
     gc.collect()
+
+
+def _revealed(value: Any) -> Any:
+    """The plain value of a secret input."""
+    return value["value"] if isinstance(value, dict) and rpc._special_sig_key in value else value
 
 
 def policy_of(document: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from pathlib import Path
@@ -29,13 +30,12 @@ def bake_once(event: Event) -> dict[str, Any]:
     effects = Path(os.environ["EFFECTS"])
     _append(effects.with_suffix(".attempts"), event.idempotency_key)
     time.sleep(float(os.environ.get("BAKING_SECONDS", "0")))
-    ledger = effects.with_suffix(".ledger")
-    ledger.mkdir(exist_ok=True)
-    try:
-        (ledger / event.idempotency_key).touch(exist_ok=False)
-    except FileExistsError:
-        return {"baked": "before"}
-    _append(effects, event.idempotency_key)
+    with effects.open("a+") as ledger:  # a conditional put: the key is looked up and written under one lock
+        fcntl.flock(ledger, fcntl.LOCK_EX)
+        ledger.seek(0)
+        if event.idempotency_key in ledger.read().split():
+            return {"baked": "before"}
+        _append(effects, event.idempotency_key)
     return {"baked": event.data["name"]}
 
 

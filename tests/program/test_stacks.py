@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from components.config import SettingsError
+from contracts.manifest import Holds, PatternManifest
+from tests.components.config.test_loading import EIGHT_KINDS
+from tests.policies import walk_policies
+from tests.program.support import STACKS, run_program, settings_of
+from tests.recorder import Recorder
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def programs() -> dict[str, Recorder]:
+    return {stack: run_program(settings_of(stack), stack=stack) for stack in STACKS}
+
+
+def test_there_is_an_environment_for_everybody():
+    assert STACKS == ["dev", "local", "prod"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_program_runs_while_outputs_are_unknown(stack: str):
+    recorder = run_program(settings_of(stack), stack=stack, preview=True)
+    assert recorder.names("aws:ecs/service:Service") == ["orders"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_preview_registers_what_the_deploy_registers(stack: str, programs: dict[str, Recorder]):
+    preview = run_program(settings_of(stack), stack=stack, preview=True)
+    assert preview.children() == programs[stack].children()
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_policy_passes_the_walk(stack: str, programs: dict[str, Recorder]):
+    assert walk_policies(programs[stack]) == []
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_queue_has_exactly_one_policy(stack: str, programs: dict[str, Recorder]):
+    recorder = programs[stack]
+    urls = sorted(item.inputs["queueUrl"] for item in recorder.of_type("QueuePolicy"))
+    assert len(urls) == len(set(urls)) == len(recorder.of_type("aws:sqs/queue:Queue")) == 3
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_arrow_has_a_dead_letter_queue(stack: str, programs: dict[str, Recorder]):
+    recorder = programs[stack]
+    for target in recorder.of_type("EventTarget"):
+        assert target.inputs["deadLetterConfig"]["arn"]
+    queues = {item.name: item.inputs for item in recorder.of_type("aws:sqs/queue:Queue")}
+    assert set(queues) == {"orders", "orders-dlq", "orders-undelivered"}
+    assert "redrivePolicy" in queues["orders"]
+    assert queues["orders-dlq"]["messageRetentionSeconds"] == 14 * 86_400
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_manifest_tells_ops_everything(stack: str, programs: dict[str, Recorder]):
+    parameter = programs[stack].one("aws:ssm/parameter:Parameter").inputs
+    assert parameter["name"] == f"/eda/{stack}/patterns/orders"
+    manifest = PatternManifest.from_json(parameter["value"])
+    assert manifest.pattern == "queue-worker"
+    assert manifest.stack == stack
+    assert manifest.region == "ap-southeast-2"
+    assert manifest.queue is not None
+    assert manifest.queue.url.endswith("/orders-0a1b2c3")
+    messages, undelivered = manifest.dead_letter_queues
+    assert messages.holds is Holds.MESSAGES
+    assert messages.origin_arn == manifest.queue.arn
+    assert undelivered.holds is Holds.UNDELIVERED_EVENTS
+    assert manifest.service is not None
+    assert manifest.scaling is not None
+    assert (manifest.scaling.min, manifest.scaling.max) == {"dev": (0, 20), "prod": (2, 50), "local": (0, 4)}[stack]
+    assert manifest.idempotency_table == "orders-idempotency-0a1b2c3"
+
+
+def test_dev_costs_nothing_while_idle(programs: dict[str, Recorder]):
+    recorder = programs["dev"]
+    for costly in ("NatGateway", "VpcEndpoint", "Eip", "aws:kms/key:Key"):
+        assert recorder.of_type(costly) == [], costly
+    assert recorder.one("aws:ecs/service:Service").inputs["desiredCount"] == 0
+
+
+def test_prod_is_private_and_encrypted_with_its_own_key_and_tells_somebody(programs: dict[str, Recorder]):
+    recorder = programs["prod"]
+    assert len(recorder.of_type("NatGateway")) == 3
+    service = recorder.one("aws:ecs/service:Service").inputs
+    assert service["networkConfiguration"]["assignPublicIp"] is False
+    assert all("kmsMasterKeyId" in queue.inputs for queue in recorder.of_type("aws:sqs/queue:Queue"))
+    topic = recorder.one("aws:sns/topic:Topic")
+    assert topic.inputs["kmsMasterKeyId"]
+    subscription = recorder.one("aws:sns/topicSubscription:TopicSubscription").inputs
+    assert (subscription["protocol"], subscription["endpoint"]) == ("email", "on-call@example.com")
+
+
+@pytest.mark.parametrize("stack", ["dev", "local"])
+def test_a_stack_without_an_alarm_topic_has_none(stack: str, programs: dict[str, Recorder]):
+    assert programs[stack].of_type("aws:sns/topic:Topic") == []
+
+
+def changed(changes: dict[str, Any]) -> dict[str, Any]:
+    config = copy.deepcopy(settings_of("dev"))
+    orders = config["eda:patterns"]["orders"]
+    for path, value in changes.items():
+        *parents, name = path.split(".")
+        inner = orders
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        if value is ...:
+            del inner[name]
+        else:
+            inner[name] = value
+    return config
+
+
+@pytest.mark.parametrize(("changes", "line"), EIGHT_KINDS, ids=lambda value: str(value)[:40])
+def test_wrong_settings_are_refused_before_anything_is_registered(
+    changes: dict[str, Any], line: str, monkeypatch: pytest.MonkeyPatch
+):
+    registered: list[str] = []
+    monkeypatch.setattr(Recorder, "new_resource", lambda self, args: registered.append(args.name) or (args.name, {}))
+    with pytest.raises(SettingsError) as caught:
+        run_program(changed(changes), stack="dev")
+    path = line.split(":")[0]
+    assert any(problem.startswith(path) for problem in caught.value.problems), caught.value.problems
+    assert registered == []
+
+
+def test_a_stack_with_a_second_fifo_worker_shares_bus_and_cluster():
+    config = copy.deepcopy(settings_of("dev"))
+    second = copy.deepcopy(config["eda:patterns"]["orders"])
+    second |= {"queue": {"fifo": True, "high_throughput": True}, "scaling": {"policy": "queue-depth", "min": 1}}
+    second["handler"] = {"image": "registry.example/worker:1", "command": ["queue"]}
+    config["eda:patterns"]["payments"] = second
+    recorder = run_program(config)
+    assert len(recorder.of_type("aws:cloudwatch/eventBus:EventBus")) == 1
+    assert len(recorder.of_type("aws:ecs/cluster:Cluster")) == 1
+    assert recorder.names("aws:ecs/service:Service") == ["orders", "payments"]
+    targets = {item.name: item.inputs for item in recorder.of_type("EventTarget")}
+    assert targets["payments-payments"]["sqsTarget"] == {"messageGroupId": "payments"}
+    definitions = {item.name: item.inputs for item in recorder.of_type("aws:ecs/taskDefinition:TaskDefinition")}
+    (container,) = json.loads(definitions["payments"]["containerDefinitions"])
+    assert container["command"] == ["queue"]
+    assert walk_policies(recorder) == []
+
+
+def test_twenty_workers_run_under_mocks():
+    config = copy.deepcopy(settings_of("local"))
+    orders = config["eda:patterns"].pop("orders")
+    config["eda:patterns"] = {f"worker-{number}": orders for number in range(20)}
+    recorder = run_program(config)
+    assert len(recorder.of_type("aws:ecs/service:Service")) == 20
+    assert walk_policies(recorder) == []

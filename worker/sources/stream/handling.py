@@ -1,0 +1,160 @@
+"""One record: parse, handle, and decide what its failure means."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from contracts.errors import EventError
+from contracts.events import Event
+from worker import logs
+from worker.backoff import spread
+from worker.execution import Executor, Result, Verdict
+from worker.logs import Field, Outcome
+from worker.sources.stream.holding import Holding
+from worker.sources.stream.lanes import Lanes, Work
+from worker.sources.stream.on_failure import OnFailure
+
+__all__ = ["MAX_RETRY_SECONDS", "Handling", "retry_delay_seconds"]
+
+MAX_RETRY_SECONDS = 30.0
+"""A failing record holds back its key, and the checkpoint of its shard: minutes as in a queue would be too long."""
+MAX_WAIT_SECONDS = 10.0
+"""Between two looks at a key that is taken, or at a table or a queue that cannot be reached."""
+
+logger = logging.getLogger(__name__)
+
+
+def retry_delay_seconds(attempt: int) -> float:
+    """The back-off after the failed `attempt`: 0.5 s doubled with each, at most 30 s, of which a random half."""
+    return spread(min(0.5 * 2.0 ** min(attempt - 1, 30), MAX_RETRY_SECONDS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handling:
+    """What the handler threads share.
+
+    Attributes:
+        executor: calls the handler.
+        lanes: where the record came from.
+        on_failure: takes what cannot be handled.
+        max_attempts: calls of the handler with one record.
+    """
+
+    executor: Executor
+    lanes: Lanes[Holding]
+    on_failure: OnFailure
+    max_attempts: int
+
+    def handle(self, work: Work[Holding]) -> None:
+        """Handle one record; it is settled, or comes again."""
+        holding, record = work.owner, work.record
+        if holding.draining.is_set() or not holding.remaining_seconds():
+            # Not ours any more, or soon not: the next owner begins with it. Put off, it is forgotten with its owner.
+            self.lanes.put_off(work, 0.1)
+            return
+        fields = {
+            Field.SHARD: holding.shard_id,
+            Field.SEQUENCE_NUMBER: record.sequence_number,
+            Field.PARTITION_KEY: record.partition_key,
+            Field.ATTEMPT: work.attempt,
+        }
+        with logs.context(**fields):
+            started = time.monotonic()
+            if work.given_up is not None:
+                self._give_up(work, work.given_up, started, retryable=work.retryable)
+                return
+            try:
+                event = _event_of(record.data)
+            except EventError as error:
+                self._give_up(work, error, started, retryable=False)
+                return
+            key = event.idempotency_key
+            fields = {Field.EVENT_ID: event.id, Field.EVENT_TYPE: event.detail_type, Field.IDEMPOTENCY_KEY: key}
+            with logs.context(**fields):
+                holding.begin(key)
+                try:
+                    verdict = self.executor.execute(event, holding.remaining_seconds)
+                finally:
+                    holding.end(key)
+                self._settle(work, verdict, started)
+
+    def _settle(self, work: Work[Holding], verdict: Verdict, started: float) -> None:
+        if verdict.result in (Result.HANDLED, Result.DUPLICATE):
+            self._done(work)
+            _log(logging.INFO, Outcome(verdict.result.value), started)
+        elif verdict.result is Result.FAILED and verdict.error is not None:
+            if verdict.retryable and work.attempt < self.max_attempts:
+                delay = retry_delay_seconds(work.attempt)
+                work.attempt += 1
+                work.waits = 0
+                self.lanes.put_off(work, delay)
+                _log(logging.WARNING, Outcome.RETRY, started, {Field.DELAY_SECONDS: round(delay, 2)}, verdict.error)
+            else:
+                self._give_up(work, verdict.error, started, retryable=verdict.retryable)
+        else:
+            self._wait(work, verdict)
+
+    def _wait(self, work: Work[Holding], verdict: Verdict) -> None:
+        """Through no fault of the record: another worker has its key, or nobody can tell. Not an attempt."""
+        pause = _pause_seconds(work.waits)
+        if verdict.retry_after_seconds is not None:
+            pause = min(pause, verdict.retry_after_seconds + spread(0.5))
+        work.waits += 1
+        self.lanes.put_off(work, pause)
+        busy = verdict.result is Result.BUSY
+        logger.log(
+            logging.INFO if busy else logging.WARNING,
+            "the record waits: %s",
+            "another worker is handling the same idempotency key" if busy else "the idempotency table is not available",
+            extra={
+                Field.DELAY_SECONDS: round(pause, 2),
+                **({} if verdict.error is None else {Field.REASON: str(verdict.error)}),
+            },
+        )
+
+    def _give_up(self, work: Work[Holding], error: Exception, started: float, *, retryable: bool) -> None:
+        if not self.on_failure.put(work.record, work.owner.shard_id, error, attempts=work.attempt, retryable=retryable):
+            work.given_up, work.retryable = error, retryable
+            pause = _pause_seconds(work.waits)
+            work.waits += 1
+            self.lanes.put_off(work, pause)
+            return
+        self._done(work)
+        _log(logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: str(error)[:1000]}, error)
+
+    def _done(self, work: Work[Holding]) -> None:
+        work.owner.progress.settle(work.record)
+        self.lanes.finish(work)
+
+
+def _event_of(data: bytes) -> Event:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise EventError(f"event: not UTF-8 ({error}): {data[:40]!r}") from error
+    return Event.from_json(text)
+
+
+def _pause_seconds(waits: int) -> float:
+    return spread(min(0.5 * 2.0 ** min(waits, 10), MAX_WAIT_SECONDS))
+
+
+def _log(
+    level: int,
+    outcome: Outcome,
+    started: float,
+    fields: dict[str, object] | None = None,
+    error: Exception | None = None,
+) -> None:
+    extra: dict[str, object] = {
+        Field.OUTCOME: outcome.value,
+        Field.DURATION_MS: round((time.monotonic() - started) * 1000, 1),
+        **(fields or {}),
+    }
+    trace = None
+    if error is not None:
+        extra[Field.ERROR] = type(error).__name__
+        trace = None if isinstance(error, EventError) else error
+    logger.log(level, outcome.value, extra=extra, exc_info=trace)

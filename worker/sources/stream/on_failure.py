@@ -1,0 +1,105 @@
+"""Puts a record that cannot be handled into the on-failure queue: a copy of it, where it was, and why."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.messages import FAILURE, STREAM_POSITION, Failure, RecordBody, StreamPosition
+from worker.logs import Field
+from worker.sources.stream.kinesis import error_code
+from worker.sources.stream.records import Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["MAX_MESSAGE_BYTES", "OnFailure", "message_of"]
+
+MAX_MESSAGE_BYTES = 1_048_576
+"""SQS: body and attributes (names, types and values) together."""
+_ATTRIBUTES_BYTES = 16_384
+"""Room for the two attributes: a reason of 1,000 characters, a partition key of 256, each up to six bytes in JSON."""
+
+logger = logging.getLogger(__name__)
+
+
+def message_of(record: Record, shard_id: str, stream_arn: str, failure: Failure) -> dict[str, Any]:
+    """The arguments of SendMessage."""
+    position = StreamPosition(
+        stream_arn=stream_arn,
+        shard_id=shard_id,
+        sequence_number=record.sequence_number,
+        partition_key=record.partition_key,
+        arrived_at=record.arrived_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        body=RecordBody.TEXT,
+    )
+    position, body = _body(record.data, position)
+    return {
+        "MessageBody": body,
+        "MessageAttributes": {
+            FAILURE: {"DataType": "String", "StringValue": failure.to_json()},
+            STREAM_POSITION: {"DataType": "String", "StringValue": position.to_json()},
+        },
+    }
+
+
+def _body(data: bytes, position: StreamPosition) -> tuple[StreamPosition, str]:
+    room = MAX_MESSAGE_BYTES - _ATTRIBUTES_BYTES
+    text = _acceptable_text(data)
+    if text is not None and len(data) <= room:
+        return position, text
+    if data and text is None and len(data) <= room * 3 // 4 - 4:
+        return replace(position, body=RecordBody.BASE64), base64.b64encode(data).decode()
+    position = replace(position, body=RecordBody.REFERENCE)
+    return position, position.to_json()
+
+
+def _acceptable_text(data: bytes) -> str | None:
+    """The data as text, if SQS takes it: not empty, and only characters of XML 1.0."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    refused = any((character < " " and character not in "\t\n\r") or character in "\ufffe\uffff" for character in text)
+    return None if refused or not text else text
+
+
+class OnFailure:
+    """The on-failure queue of one application. Thread-safe.
+
+    Args:
+        client: its botocore retries are the only ones.
+        url: of the queue, which is standard: it keeps no order, and needs none.
+        stream_arn: where the records come from.
+    """
+
+    def __init__(self, client: SQSClient, url: str, stream_arn: str) -> None:
+        self._client = client
+        self._url = url
+        self._stream_arn = stream_arn
+
+    def put(self, record: Record, shard_id: str, error: Exception, *, attempts: int, retryable: bool) -> bool:
+        """Send; False when it could not be sent, and the record must not be passed over."""
+        text = str(error).encode(errors="replace").decode()
+        failure = Failure(
+            error=type(error).__name__,
+            message="".join(character for character in text if character not in "\ufffe\uffff"),
+            receive_count=attempts,
+            retryable=retryable,
+            queue_arn=self._stream_arn,
+            failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        try:
+            self._client.send_message(QueueUrl=self._url, **message_of(record, shard_id, self._stream_arn, failure))
+        except (ClientError, BotoCoreError) as problem:
+            logger.error(
+                "cannot send a record to the on-failure queue; trying again",
+                extra={Field.ERROR: error_code(problem), Field.REASON: str(problem)},
+            )
+            return False
+        return True

@@ -17,7 +17,9 @@ Run = Callable[[Settings, Handler, Stop], ExitCode]
 """Consume until the stop is requested; raises SettingsError before it has begun."""
 
 SOURCES: Final = {
+    "broker": "worker.sources.broker",
     "queue": "worker.sources.queue",
+    "stream": "worker.sources.stream",
 }
 """Source → the module whose ``run`` consumes it; imported on use, since each source has its own client library."""
 

@@ -119,7 +119,8 @@ def _fill(
     client: SQSClient, queue: Queue, hand: Hand, found: list[DeadLetter], limit: int, stop: threading.Event
 ) -> None:
     empty = 0
-    while len(found) < limit and empty < _EMPTY_POLLS and not stop.is_set():
+    most = _EMPTY_POLLS if queue.visible else 1
+    while len(found) < limit and empty < most and not stop.is_set():
         begun = time.monotonic()
         messages = client.receive_message(
             QueueUrl=queue.url,

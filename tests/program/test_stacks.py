@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from pulumi.runtime.mocks import MockResourceArgs
 
 from components.config import SettingsError
 from contracts.manifest import Holds, PatternManifest
@@ -124,7 +125,12 @@ def test_wrong_settings_are_refused_before_anything_is_registered(
     changes: dict[str, Any], line: str, monkeypatch: pytest.MonkeyPatch
 ):
     registered: list[str] = []
-    monkeypatch.setattr(Recorder, "new_resource", lambda self, args: registered.append(args.name) or (args.name, {}))
+
+    def new_resource(self: Recorder, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        registered.append(args.name)
+        return args.name, {}
+
+    monkeypatch.setattr(Recorder, "new_resource", new_resource)
     with pytest.raises(SettingsError) as caught:
         run_program(changed(changes), stack="dev")
     path = line.split(":")[0]

@@ -27,6 +27,7 @@ GAPS = (
     "ecs_events",
     "eventbridge_delivery",
     "put_events_checks",
+    "batch_authorization",
     "sqs_redrive",
     "metrics",
     "metric_data",

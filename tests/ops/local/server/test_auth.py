@@ -25,6 +25,8 @@ def attempt(name, call, **arguments):
         print(name, "NoCredentials")
 attempt("send", sqs.send_message, QueueUrl=os.environ["QUEUE_URL"], MessageBody="x")
 attempt("receive", sqs.receive_message, QueueUrl=os.environ["QUEUE_URL"])
+entries = [{{"Id": "1", "MessageBody": "x"}}]
+attempt("send-batch", sqs.send_message_batch, QueueUrl=os.environ["QUEUE_URL"], Entries=entries)
 try:
     print(boto3.client("sts").get_caller_identity()["Arn"])
 except Exception as error:
@@ -84,20 +86,21 @@ def _report(strict: str, home: Path, service: str | None, *actions: str) -> tupl
 
 def test_a_task_may_do_what_its_role_allows_and_no_more(strict: str, home: Path) -> None:
     account, lines = _report(strict, home, "ecs-tasks.amazonaws.com", "sqs:SendMessage", "ecs:UpdateTaskProtection")
-    assert lines[:2] == ["send allowed", "receive AccessDenied"]
-    assert lines[2].startswith(f"arn:aws:sts::{account.id}:assumed-role/task/")
-    assert lines[3] == "protect 200"
+    # IAM has no sqs:SendMessageBatch: the single action covers the call
+    assert lines[:3] == ["send allowed", "receive AccessDenied", "send-batch allowed"]
+    assert lines[3].startswith(f"arn:aws:sts::{account.id}:assumed-role/task/")
+    assert lines[4] == "protect 200"
 
 
 def test_protection_needs_a_permission(strict: str, home: Path) -> None:
     _, lines = _report(strict, home, "ecs-tasks.amazonaws.com", "sqs:ReceiveMessage")
-    assert lines[:2] == ["send AccessDenied", "receive allowed"]
-    assert lines[3] == "protect AccessDeniedException"
+    assert lines[:3] == ["send AccessDenied", "receive allowed", "send-batch AccessDenied"]
+    assert lines[4] == "protect AccessDeniedException"
 
 
 def test_without_a_role_there_are_no_credentials(strict: str, home: Path) -> None:
     _, lines = _report(strict, home, None)
-    assert lines[:2] == ["send NoCredentials", "receive NoCredentials"]
+    assert lines[:3] == ["send NoCredentials", "receive NoCredentials", "send-batch NoCredentials"]
 
 
 def test_a_role_that_ecs_may_not_assume_fails_the_task(strict: str, home: Path) -> None:

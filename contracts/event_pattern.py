@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["ENVELOPE_FIELDS", "MAX_BYTES", "problems"]
+__all__ = ["ENVELOPE_FIELDS", "MAX_BYTES", "field_problems", "problems"]
 
 MAX_BYTES = 2048
 """EventBridge quotas: "Event pattern size" (can be raised on request)."""
@@ -43,6 +43,11 @@ def problems(pattern: object) -> list[str]:
     if size > MAX_BYTES:
         found.append(f"the pattern has {size:,} bytes; EventBridge allows {MAX_BYTES:,}: split it over several rules")
     return found
+
+
+def field_problems(fields: Mapping[str, Any]) -> list[str]:
+    """`problems` of an object of fields that is not an envelope, such as a filter policy of SNS."""
+    return list(_object(fields, ""))
 
 
 def _envelope(pattern: Mapping[str, Any]) -> Iterator[str]:

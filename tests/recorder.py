@@ -30,6 +30,8 @@ _ARNS = {
     "aws:cloudwatch/eventBus:EventBus": "events:{r}:{a}:event-bus/{n}",
     "aws:cloudwatch/eventRule:EventRule": "events:{r}:{a}:rule/{n}",
     "aws:cloudwatch/eventArchive:EventArchive": "events:{r}:{a}:archive/{n}",
+    "aws:cloudwatch/eventApiDestination:EventApiDestination": "events:{r}:{a}:api-destination/{n}/0a1b",
+    "aws:cloudwatch/eventConnection:EventConnection": "events:{r}:{a}:connection/{n}/0a1b",
     "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:{r}:{a}:alarm:{n}",
     "aws:cloudwatch/logGroup:LogGroup": "logs:{r}:{a}:log-group:{n}",
     "aws:iam/role:Role": "iam::{a}:role/{n}",

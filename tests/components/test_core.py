@@ -29,6 +29,7 @@ def all_components() -> list[type[Component]]:
 
 TOKENS = {
     "AlarmTopic": "eda:observability:AlarmTopic",
+    "ApiDestination": "eda:routers:ApiDestination",
     "BuiltImage": "eda:compute:BuiltImage",
     "Cluster": "eda:compute:Cluster",
     "DeadLetterQueue": "eda:stores:DeadLetterQueue",
@@ -46,6 +47,7 @@ TOKENS = {
     "Shared": "eda:shared:Shared",
     "StreamAlarms": "eda:observability:StreamAlarms",
     "TaskDefinition": "eda:compute:TaskDefinition",
+    "Topic": "eda:routers:Topic",
     "Vpc": "eda:vpc:Vpc",
 }
 

@@ -78,7 +78,7 @@ def test_retries_can_be_shortened():
     [
         ({"event_pattern": {}}, "event_pattern: an event pattern needs at least one field"),
         ({"event_pattern": {"source": "a"}}, "event_pattern: source: expected a list of values, got 'a'; write ['a']"),
-        ({"targets": []}, "targets has 0 entries; EventBridge allows 1 to 5 for a rule"),
+        ({"targets": []}, "targets has 0 entries; name at least one"),
         ({"maximum_retry_attempts": 186}, "maximum_retry_attempts is 186; allowed is a whole number from 0 to 185"),
         ({"maximum_event_age_seconds": 59}, "maximum_event_age_seconds is 59; allowed is a whole number from 60 to"),
     ],

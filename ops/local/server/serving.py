@@ -54,6 +54,8 @@ def serve(settings: ServerSettings, stop_tasks: Callable[[float], None]) -> None
         async def stopped() -> None:
             await asked_to_stop.wait()
             await asyncio.to_thread(stop_tasks, TASK_GRACE_SECONDS)
+            # Connections that are still open are cut now; each would leave a traceback in the log.
+            loop.set_exception_handler(lambda _loop, _context: None)
 
         await hypercorn_serve(application, config, shutdown_trigger=stopped)  # type: ignore[arg-type]  # plain ASGI
 

@@ -44,13 +44,14 @@ def read_dockerfile(dockerfile: Path, context: Path) -> ImageProcess:
                 environment |= _environment(rest)
             case _:
                 pass
-    command = [*entry_point, *arguments]
-    if not command:
+    program = entry_point or arguments
+    if not program:
         raise LocalError(f"{dockerfile}: no ENTRYPOINT and no CMD, so the local environment cannot tell what it runs")
-    if command[0] in _PYTHONS:
-        command[0] = sys.executable
+    if program[0] in _PYTHONS:
+        program[0] = sys.executable
     return ImageProcess(
-        command=command,
+        entry_point=entry_point,
+        command=arguments,
         working_directory=str(context.resolve()),
         environment={name: value for name, value in environment.items() if name not in _IMAGE_ONLY},
     )

@@ -17,13 +17,15 @@ class ImageProcess:
     """What a container of an image runs.
 
     Attributes:
-        command: entry point and default arguments, one list.
+        entry_point: ``ENTRYPOINT``; may be empty.
+        command: ``CMD``; may be empty.
         working_directory: absolute path.
         environment: what the image sets (``ENV``).
     """
 
     command: Sequence[str]
     working_directory: str
+    entry_point: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -2,7 +2,8 @@
 
 ``<home>/images.json`` maps an image to what runs in its place::
 
-    {"eda-worker": {"command": ["/venv/bin/python", "-m"], "working_directory": "/src", "environment": {"K": "v"}}}
+    {"eda-worker": {"entry_point": ["/venv/bin/python", "-m", "worker"], "command": ["queue"],
+                    "working_directory": "/src", "environment": {"K": "v"}}}
 
 An image of a task definition is looked up as it is written, then without its digest, then without its tag, then by
 the last part of its name alone: ``1.dkr.ecr.eu-west-1.amazonaws.com/eda-worker:1.4`` finds ``eda-worker``. The file
@@ -19,6 +20,8 @@ from typing import Any
 
 __all__ = ["ImageCommand", "ImageTableError", "command_line", "find_image", "lookup_keys", "read_image_table"]
 
+_KEYS = ("entry_point", "command", "working_directory", "environment")
+
 
 class ImageTableError(ValueError):
     """The image is not in the table, or the table cannot be read. The message says what to change."""
@@ -26,9 +29,10 @@ class ImageTableError(ValueError):
 
 @dataclass(frozen=True)
 class ImageCommand:
-    """What an image brings: its entry point and command, working directory and environment."""
+    """What an image brings: its ENTRYPOINT, its CMD (one of the two may be empty), directory and environment."""
 
     command: tuple[str, ...]
+    entry_point: tuple[str, ...] = ()
     working_directory: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -71,30 +75,34 @@ def command_line(
 ) -> list[str]:
     """The process to start, by Docker's rules.
 
-    A container's ``entryPoint`` replaces everything the image runs; its ``command`` is appended to the entry point,
-    or, without one, to the image's command (which stands for the image's ENTRYPOINT).
+    A container's ``entryPoint`` replaces everything the image runs; its ``command`` replaces the image's command.
     """
     if entry_point:
         return [*entry_point, *(command or [])]
-    return [*image.command, *(command or [])]
+    return [*image.entry_point, *(command or image.command)]
 
 
 def _entry(table_file: Path, image: str, value: Any) -> ImageCommand:
     def refuse(what: str) -> ImageTableError:
         return ImageTableError(f"{table_file}: {image}: {what}")
 
+    def texts(name: str) -> tuple[str, ...]:
+        found = value.get(name, [])
+        if not isinstance(found, list) or not all(isinstance(part, str) for part in found):
+            raise refuse(f"{name} is {found!r}; allowed: a list of texts")
+        return tuple(found)
+
     if not isinstance(value, dict):
-        raise refuse(f"is a {type(value).__name__}; allowed: an object with command, working_directory, environment")
-    unknown = set(value) - {"command", "working_directory", "environment"}
-    if unknown:
-        raise refuse(f"unknown key {sorted(unknown)[0]!r}; allowed: command, working_directory, environment")
-    command = value.get("command")
-    if not isinstance(command, list) or not command or not all(isinstance(part, str) for part in command):
-        raise refuse(f"command is {command!r}; allowed: a list of at least one text")
+        raise refuse(f"is a {type(value).__name__}; allowed: an object with {', '.join(_KEYS)}")
+    if unknown := sorted(value.keys() - set(_KEYS)):
+        raise refuse(f"unknown key {unknown[0]!r}; allowed: {', '.join(_KEYS)}")
+    entry_point, command = texts("entry_point"), texts("command")
+    if not entry_point and not command:
+        raise refuse("starts nothing; set entry_point, command, or both")
     environment = value.get("environment", {})
     if not isinstance(environment, dict) or not all(isinstance(text, str) for text in environment.values()):
         raise refuse(f"environment is {environment!r}; allowed: an object of texts")
     directory = value.get("working_directory")
     if directory is not None and not Path(str(directory)).is_dir():
         raise refuse(f"working_directory {directory!r} is no directory")
-    return ImageCommand(tuple(command), Path(directory) if directory is not None else None, dict(environment))
+    return ImageCommand(command, entry_point, Path(directory) if directory is not None else None, dict(environment))

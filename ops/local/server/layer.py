@@ -29,6 +29,7 @@ GAPS = (
     "put_events_checks",
     "batch_authorization",
     "sqs_redrive",
+    "sqs_batches",
     "metrics",
     "metric_data",
     "alarms",

@@ -70,7 +70,8 @@ def test_the_last_stage_decides_what_an_image_runs(tmp_path: Path) -> None:
         'ENTRYPOINT ["python", "-m", "worker"]\nCMD ["queue"]\n'
     )
     process = read_dockerfile(dockerfile, tmp_path)
-    assert process.command == [sys.executable, "-m", "worker", "queue"]
+    assert process.entry_point == [sys.executable, "-m", "worker"]
+    assert process.command == ["queue"]
     assert process.working_directory == str(tmp_path.resolve())
     assert process.environment == {"PYTHONUNBUFFERED": "1", "GREETING": "good day", "OLD": "form"}
 

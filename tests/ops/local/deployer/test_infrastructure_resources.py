@@ -269,5 +269,6 @@ def test_an_image_becomes_the_process_of_its_dockerfile(account: Account, tmp_pa
     assert re.fullmatch(r"1\.dkr\.ecr\.x\.amazonaws\.com/worker:latest@sha256:[0-9a-f]{64}", run.outputs["ref"])
     table = json.loads((tmp_path / "images.json").read_text())
     process = table["1.dkr.ecr.x.amazonaws.com/worker"]
-    assert process["command"] == [sys.executable, "-m", "worker", "queue"]
+    assert process["entry_point"] == [sys.executable, "-m", "worker"]
+    assert process["command"] == ["queue"]
     assert process["working_directory"] == str(tmp_path)

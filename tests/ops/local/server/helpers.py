@@ -30,8 +30,8 @@ def wait_until(check: Callable[[], T | None], what: str, seconds: float = 20.0) 
 def write_images(home: Path) -> None:
     """The image table of the tests: ``python`` runs ``python -c <command>``, ``shell`` runs ``sh -c <command>``."""
     images = {
-        "python": {"command": [sys.executable, "-u", "-c"]},
-        "shell": {"command": ["/bin/sh", "-c"], "environment": {"FROM_IMAGE": "yes"}},
+        "python": {"entry_point": [sys.executable, "-u", "-c"]},
+        "shell": {"entry_point": ["/bin/sh", "-c"], "environment": {"FROM_IMAGE": "yes"}},
         "missing": {"command": ["/nonexistent/program"]},
     }
     (home / "images.json").write_text(json.dumps(images))

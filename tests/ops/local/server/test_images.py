@@ -39,21 +39,22 @@ def test_the_most_exact_entry_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry_point", "command", "expected"),
     [
-        (None, None, ["python", "-m"]),
-        (None, ["worker", "queue"], ["python", "-m", "worker", "queue"]),
+        (None, None, ["python", "-m", "worker", "queue"]),
+        (None, ["stream"], ["python", "-m", "worker", "stream"]),
         (["sh"], ["-c", "x"], ["sh", "-c", "x"]),
         (["sh"], None, ["sh"]),
     ],
 )
 def test_entry_point_and_command(entry_point: list[str] | None, command: list[str] | None, expected: list[str]) -> None:
-    assert command_line(ImageCommand(("python", "-m")), entry_point, command) == expected
+    image = ImageCommand(command=("queue",), entry_point=("python", "-m", "worker"))
+    assert command_line(image, entry_point, command) == expected
 
 
 def test_a_table_is_read_with_its_directories_and_variables(tmp_path: Path) -> None:
     file = tmp_path / "images.json"
-    entry = {"command": ["x"], "working_directory": str(tmp_path), "environment": {"A": "1"}}
+    entry = {"entry_point": ["e"], "command": ["x"], "working_directory": str(tmp_path), "environment": {"A": "1"}}
     file.write_text(json.dumps({"a": entry}))
-    assert read_image_table(file) == {"a": ImageCommand(("x",), tmp_path, {"A": "1"})}
+    assert read_image_table(file) == {"a": ImageCommand(("x",), ("e",), tmp_path, {"A": "1"})}
     assert read_image_table(tmp_path / "none.json") == {}
 
 
@@ -63,11 +64,12 @@ def test_a_table_is_read_with_its_directories_and_variables(tmp_path: Path) -> N
         ("{", "is not JSON"),
         ("[]", "holds a list"),
         ('{"a": []}', "a: is a list"),
-        ('{"a": {}}', "command is None; allowed: a list of at least one text"),
-        ('{"a": {"command": []}}', "command is []"),
+        ('{"a": {}}', "a: starts nothing; set entry_point, command, or both"),
+        ('{"a": {"command": []}}', "a: starts nothing"),
+        ('{"a": {"entry_point": "x"}}', "entry_point is 'x'; allowed: a list of texts"),
         (
             '{"a": {"command": ["x"], "cwd": "/"}}',
-            "unknown key 'cwd'; allowed: command, working_directory, environment",
+            "unknown key 'cwd'; allowed: entry_point, command, working_directory, environment",
         ),
         ('{"a": {"command": ["x"], "environment": {"A": 1}}}', "environment is {'A': 1}; allowed: an object of texts"),
         ('{"a": {"command": ["x"], "working_directory": "/none"}}', "working_directory '/none' is no directory"),

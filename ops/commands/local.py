@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -84,14 +84,24 @@ def status(output: _OutputOption = Format.TABLE) -> None:
             "resources": sum(state.resources.values()) if state else 0,
             # A person sees the names; `ops --stack local status` shows what is behind them.
             "outputs": outputs if out.json else sorted(outputs),
-            "environment": variables if out.json else _exported(variables),
+            "environment": variables if out.json else 'eval "$(ops local env)"' if state else "",
         }
     )
 
 
-def _exported(variables: Mapping[str, str]) -> str:
-    """A line for the shell, after which `ops`, `aws` and every SDK mean the local stack."""
-    return f"export {' '.join(f'{name}={value}' for name, value in variables.items())}" if variables else ""
+@app.command()
+def env() -> None:
+    """Print what points ops, aws and every SDK at the local stack. Example: eval "$(ops local env)"
+
+    Variables of a real account (a profile, a session token) are unset, so that nothing is sent there by mistake.
+    """
+    from ops.local import environment
+    from ops.local.account import local_account
+
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        typer.echo(f"unset {name}")
+    for name, value in local_account(environment.require_running(_home())).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()

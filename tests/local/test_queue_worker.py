@@ -119,6 +119,7 @@ def test_an_idle_service_wakes_scales_to_the_formula_and_returns_to_zero_without
         eventually(lambda: kitchen.counts() == (0, 0), 90, kitchen.counts)
         assert set(kitchen.effects().values()) == {1}
         assert len(kitchen.effects()) == 100
+        eventually(lambda: {t["lastStatus"] for t in kitchen.tasks()} == {"STOPPED"}, 30, kitchen.tasks)
         exit_codes = [container.get("exitCode") for task in kitchen.tasks() for container in task["containers"]]
         assert exit_codes.count(0) >= expected - 1
         assert set(exit_codes) <= {0, None}  # None: stopped before its container had started

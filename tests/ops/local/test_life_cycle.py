@@ -28,6 +28,26 @@ def _eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
+def test_env_points_a_shell_at_the_local_stack_and_away_from_a_real_account(project: Project) -> None:
+    # GIVEN nothing runs THEN it says how to start, and prints nothing that a shell could evaluate
+    nothing = project.ops("env")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "ops local up" in nothing.stderr
+
+    # WHEN it runs
+    assert project.ops("up").returncode == 0
+    shell = 'eval "$(%s -m ops local env)" && env' % sys.executable
+    _, environment = project.command("env")
+    seen = subprocess.run(
+        ["sh", "-c", shell], cwd=project.root, env=environment, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+    # THEN
+    assert f"AWS_ENDPOINT_URL=http://127.0.0.1:{project.port}" in seen
+    assert "EDA_STACK=local" in seen
+    assert not [line for line in seen if line.startswith("AWS_PROFILE=")]
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     made = Project.create(tmp_path.resolve() / "checkout", free_port())

@@ -98,9 +98,10 @@ def env() -> None:
     from ops.local import environment
     from ops.local.account import local_account
 
+    state = environment.require_running(_home())
     for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
         typer.echo(f"unset {name}")
-    for name, value in local_account(environment.require_running(_home())).items():
+    for name, value in local_account(state).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 

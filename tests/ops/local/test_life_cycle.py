@@ -36,7 +36,7 @@ def test_env_points_a_shell_at_the_local_stack_and_away_from_a_real_account(proj
 
     # WHEN it runs
     assert project.ops("up").returncode == 0
-    shell = 'eval "$(%s -m ops local env)" && env' % sys.executable
+    shell = f'eval "$({sys.executable} -m ops local env)" && env'
     _, environment = project.command("env")
     seen = subprocess.run(
         ["sh", "-c", shell], cwd=project.root, env=environment, capture_output=True, text=True, check=True

@@ -1,7 +1,8 @@
 """A handler that does what the event tells it to, and leaves a trace that outlives a SIGKILL.
 
 Data of the event: ``seconds`` to work; ``fail`` is how many calls raise a RuntimeError first; ``poison`` raises
-NonRetryableError; ``returns`` is the result (``unkeepable`` is one that JSON cannot express); ``exits`` calls sys.exit.
+NonRetryableError; ``returns`` is the result (``unkeepable`` is one that JSON cannot express); ``exits`` calls sys.exit;
+``kills`` kills the process.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -33,6 +35,8 @@ def handle(event: Event) -> Any:
     key, data = event.idempotency_key, event.data
     _trace(key=key, what="begin", group=data.get("group"), number=data.get("number"))
     time.sleep(data.get("seconds", 0))
+    if data.get("kills"):
+        os.kill(os.getpid(), signal.SIGKILL)
     if data.get("exits"):
         sys.exit("bye")
     if data.get("poison"):

@@ -70,6 +70,7 @@ class Application:
                 BillingMode="PAY_PER_REQUEST",
             )
         self.name = name
+        self.collected: list[dict[str, Any]] = []
         self.dlq_url: str = self.sqs.create_queue(QueueName=f"{name}-on-failure")["QueueUrl"]
         self.environment = {
             **account.environment(),

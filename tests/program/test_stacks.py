@@ -14,8 +14,6 @@ from tests.policies import walk_policies
 from tests.program.support import STACKS, run_program, settings_of
 from tests.recorder import Recorder
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def programs() -> dict[str, Recorder]:

@@ -4,6 +4,7 @@ from typing import Final
 
 __all__ = [
     "BATCH_SIZE",
+    "CHECK_SCHEMAS",
     "BROKER_CA_FILE",
     "BROKER_DEAD_LETTER_QUEUE",
     "BROKER_LEASE_SECONDS",
@@ -44,6 +45,8 @@ HANDLER: Final = "HANDLER"
 """``module:function`` of the user's ``handle(event) -> dict | None``."""
 LOG_LEVEL: Final = "LOG_LEVEL"
 """DEBUG, INFO, WARNING or ERROR; default INFO."""
+CHECK_SCHEMAS: Final = "CHECK_SCHEMAS"
+"""``true``: an event that does not obey the JSON Schema of its kind is dead-lettered, not handled; default ``false``."""
 STOP_TIMEOUT_SECONDS: Final = "STOP_TIMEOUT_SECONDS"
 """The container's stopTimeout, 2 to 120: SIGKILL follows SIGTERM after this long."""
 

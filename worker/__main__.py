@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 
-from worker import handler, logs, settings, sources
+from worker import handler, logs, schemas, settings, sources
 from worker.errors import SettingsError
 from worker.exit_codes import ExitCode
 from worker.stopping import Stop
@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> ExitCode:
         configuration = settings.read(os.environ, arguments[0])
         logs.configure(configuration.log_level, configuration.pattern)
         function = handler.load(configuration.handler)
+        if configuration.check_schemas:
+            function = schemas.checked(function)
         return sources.find(arguments[0])(configuration, function, stop)
     except SettingsError as error:
         for line in error.lines:

@@ -33,6 +33,7 @@ class Settings:
         idempotency_expires_seconds: 60 to 31,536,000; default 86,400.
         pattern: in every log line, and the prefix of idempotency keys; default ``worker``.
         log_level: default INFO.
+        check_schemas: default False.
         agent_uri: the ECS agent's endpoint, for task scale-in protection; None outside ECS.
     """
 
@@ -49,6 +50,7 @@ class Settings:
     idempotency_expires_seconds: int = 86_400
     pattern: str = "worker"
     log_level: str = "INFO"
+    check_schemas: bool = False
     agent_uri: str | None = None
 
     @property
@@ -136,6 +138,7 @@ def read(environment: Mapping[str, str], source: str = "queue") -> Settings:
         idempotency_expires_seconds=reader.integer(names.IDEMPOTENCY_EXPIRES_SECONDS, 60, 31_536_000, 86_400),
         pattern=reader.text(names.PATTERN, "worker"),
         log_level=reader.choice(names.LOG_LEVEL, LOG_LEVELS, "INFO"),
+        check_schemas=reader.choice(names.CHECK_SCHEMAS, ("true", "false"), "false") == "true",
         agent_uri=reader.text(names.ECS_AGENT_URI) or None,
     )
     if reader.mistakes:

@@ -88,6 +88,11 @@ class HandlerSettings(Settings):
         le=120,
         description="a whole number from 2 to 120 seconds between SIGTERM and SIGKILL; default 120, Fargate's maximum",
     )
+    check_schemas: bool = Field(
+        True,
+        description="true or false; an event that does not obey the schema of its kind (contracts/schemas) goes to the "
+        "dead-letter queue; an event without a schema passes; default true",
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="DEBUG, INFO, WARNING or ERROR; default INFO")
     log_retention_days: int = Field(
         30,

@@ -49,6 +49,7 @@ class QueueWorkerArgs:
         cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
         log_level: DEBUG, INFO, WARNING or ERROR; default INFO.
         concurrency: messages that one task handles at a time, 1 to 100; default 1.
+        check_schemas: dead-letters events that do not obey the JSON Schema of their kind; default True.
         statements: what the handler may do; default nothing beyond its queue and its idempotency table.
         queue: default a standard queue with five receives.
         message_group_id: FIFO only: the group of all events; default the pattern's name.
@@ -79,6 +80,7 @@ class QueueWorkerArgs:
     log_retention_days: int = 30
     log_level: str = "INFO"
     concurrency: int = 1
+    check_schemas: bool = True
     statements: Sequence[Statement] = ()
     queue: QueueArgs = field(default_factory=QueueArgs)
     message_group_id: str | None = None
@@ -191,6 +193,7 @@ class QueueWorker(Component):
             env.MAX_RECEIVE_COUNT: str(self.queue.max_receive_count),
             env.VISIBILITY_TIMEOUT_SECONDS: str(self.queue.visibility_timeout_seconds),
             env.CONCURRENCY: str(args.concurrency),
+            env.CHECK_SCHEMAS: "true" if args.check_schemas else "false",
         }
         if args.function:
             variables[env.HANDLER] = args.function

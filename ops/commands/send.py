@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from ops.context import globals_of
 from ops.errors import OpsError, UsageError
 from ops.exit_codes import ExitCode
 from ops.output import Format, Output
+
+if TYPE_CHECKING:
+    from contracts.events import Event
 
 __all__ = ["send"]
 
@@ -24,6 +27,9 @@ def send(
     idempotency_key: Annotated[
         str | None, typer.Option(help="For events without a key: send again with the same and it is handled once.")
     ] = None,
+    check_schemas: Annotated[
+        bool, typer.Option(help="Refuse events that do not obey the schema of their kind.")
+    ] = True,
     output: Annotated[Format, typer.Option(help="How stdout is written.")] = Format.TABLE,
 ) -> None:
     """Publish events on an event bus. All are checked before the first one is sent.
@@ -41,6 +47,8 @@ def send(
     settings = globals_of(context)
     aws = settings.aws()
     events, made_up = parse_events(_read(file), idempotency_key)
+    if check_schemas:
+        _check(events)
     if made_up:
         out.say(
             f"{made_up} of {len(events)} events had no idempotency key and got a random one: sending the input again "
@@ -67,6 +75,17 @@ def send(
     out.say(f"{len(report.sent)} of {len(events)} events are on {bus}")
     if report.failed:
         raise typer.Exit(ExitCode.PARTLY if report.sent else ExitCode.ERROR)
+
+
+def _check(events: list[Event]) -> None:
+    from ops.actions.schemas import check_events, read_catalogue
+
+    wrong = [one for one in check_events(read_catalogue(), events) if one.problems]
+    if wrong:
+        raise UsageError(
+            "; ".join(f"event {one.position}: {problem}" for one in wrong for problem in one.problems),
+            "nothing was sent; correct the events (or their schema in contracts/schemas), or pass --no-check-schemas",
+        )
 
 
 def _read(file: str) -> str:

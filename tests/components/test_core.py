@@ -35,6 +35,7 @@ TOKENS = {
     "DeadLetterQueue": "eda:stores:DeadLetterQueue",
     "EncryptionKey": "eda:encryption:EncryptionKey",
     "EventBus": "eda:routers:EventBus",
+    "EventSchemas": "eda:routers:EventSchemas",
     "IdempotencyTable": "eda:stores:IdempotencyTable",
     "KinesisStream": "eda:streams:KinesisStream",
     "Network": "eda:network:Network",

@@ -63,6 +63,7 @@ def test_the_worker_finds_everything_in_its_environment():
     environment = environment_of(record(lambda: worker(concurrency=4, queue=QueueArgs(max_receive_count=3))))
     queues = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
     assert environment == {
+        "CHECK_SCHEMAS": "true",
         "CONCURRENCY": "4",
         "DEAD_LETTER_QUEUE_URL": f"{queues}/orders-dlq-0a1b2c3",
         "EDA_PATTERN": "orders",

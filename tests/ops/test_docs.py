@@ -18,7 +18,10 @@ def _options() -> dict[str, set[str]]:
     """Options by command; the global ones under an empty name. `local` has a page of its own."""
     group = typer.main.get_command(app)
     commands = group.commands  # type: ignore[attr-defined]  # a group, which typer does not say
-    named = {"": group, **{name: command for name, command in commands.items() if name != "local"}}
+    named = {"": group}
+    for name, command in commands.items():
+        inner = {f"{name} {word}": one for word, one in getattr(command, "commands", {}).items()}
+        named |= {} if name == "local" else inner or {name: command}
     return {
         name: {flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")} - _EVERYWHERE
         for name, command in named.items()
@@ -33,7 +36,9 @@ def _section(command: str) -> str:
 
 def test_every_command_and_option_is_documented_with_an_example() -> None:
     options = _options()
-    assert set(options) == {"", "status", "peek-dlq", "replay-dlq", "scale", "send"}
+    assert set(options) == {
+        *("", "status", "peek-dlq", "replay-dlq", "scale", "send", "route", "replay-events", "events validate")
+    }
     for command, flags in options.items():
         section = _section(command)
         rows = set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE))
@@ -44,4 +49,5 @@ def test_every_command_and_option_is_documented_with_an_example() -> None:
 
 def test_every_option_that_is_mentioned_exists() -> None:
     known = set().union(*_options().values()) | _EVERYWHERE
+    known |= {option.replace("--", "--no-", 1) for option in ("--check-schemas", "--wait")}  # to turn a default off
     assert set(_OPTION.findall(_TEXT)) - known == set()

@@ -113,6 +113,7 @@ def test_the_image_runs_as_nobody_in_particular_and_holds_only_the_worker() -> N
     assert [line.split()[1:3] for line in lines if line.startswith("COPY")] == [
         ["worker/requirements.txt", "worker/requirements.txt"],
         ["contracts/", "contracts/"],
+        ["event_schemas/", "event_schemas/"],
         ["worker/", "worker/"],
     ]
     assert 'ENTRYPOINT ["python", "-m", "worker"]' in lines

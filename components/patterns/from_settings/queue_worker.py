@@ -28,6 +28,7 @@ def build_queue_worker(name: str, settings: QueueWorkerSettings, shared: Shared)
             log_retention_days=handler.log_retention_days,
             log_level=handler.log_level,
             concurrency=handler.concurrency,
+            check_schemas=handler.check_schemas,
             statements=permissions_from(handler),
             queue=QueueArgs(
                 fifo=queue.fifo,

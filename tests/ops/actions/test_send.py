@@ -15,14 +15,23 @@ from ops.errors import UsageError
 from ops.exit_codes import ExitCode
 from tests.ops.scene import Scene
 
+_DATA = {
+    "channel-id": "c1",
+    "created-at": "2026-11-20T10:00:00Z",
+    "name": "margherita",
+    "OrderType": ["Pickup"],
+    "city": "Melbourne",
+    "region": "AU",
+}
+
 
 def _event(**more: Any) -> dict[str, Any]:
-    detail = {"metadata": {"idempotency-key": "k1"}, "data": {"region": "AU"}}
+    detail = {"metadata": {"idempotency-key": "k1"}, "data": _DATA}
     return {"source": "pizza.service.com", "detail-type": "OrderCreated", "detail": detail, **more}
 
 
 def _without_key() -> dict[str, Any]:
-    return _event(detail={"data": {"region": "AU"}})
+    return _event(detail={"data": _DATA})
 
 
 @pytest.mark.parametrize(
@@ -161,6 +170,18 @@ def test_stdin_and_a_bus_that_does_not_exist(scene: Scene) -> None:
     assert ran.code == ExitCode.ERROR
     assert "event bus 'nowhere' does not exist" in ran.stderr
     assert ran.stdout == ""
+
+
+def test_an_event_that_does_not_obey_its_schema_is_refused_unless_told(scene: Scene) -> None:
+    queue = _listening(scene, "pizza")
+    wrong = json.dumps([_event(), _event(detail={"data": {**_DATA, "OrderType": ["Boat"]}})])
+
+    ran = scene.run("send", "-", "--bus", "pizza", stdin=wrong)
+
+    assert ran.code == ExitCode.USAGE
+    assert "event 2: detail.data.OrderType[0]: 'Boat' is not one of ['Pickup', 'Delivery']" in ran.stderr
+    assert scene.counts(queue) == (0, 0)
+    assert scene.run("send", "-", "--bus", "pizza", "--no-check-schemas", stdin=wrong).code == ExitCode.OK
 
 
 @pytest.mark.parametrize("words", [("-",), ("-", "--bus", "b", "--pattern", "p"), ("missing.json", "--bus", "b")])

@@ -51,12 +51,14 @@ _ARNS = {
 
 @dataclass(frozen=True)
 class Resource:
-    """One registration: `type` is the token, `inputs` what the provider receives (camelCase)."""
+    """One registration: `type` is the token, `inputs` what the provider receives (camelCase), `secrets` which of them
+    the state keeps encrypted."""
 
     type: str
     name: str
     inputs: Mapping[str, Any]
     custom: bool
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -71,7 +73,8 @@ class Recorder(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         with self._lock:
             inputs = {key: _revealed(value) for key, value in args.inputs.items()}
-            self.resources.append(Resource(args.typ, args.name, inputs, bool(args.custom)))
+            secrets = frozenset(key for key, value in args.inputs.items() if inputs[key] is not value)
+            self.resources.append(Resource(args.typ, args.name, inputs, bool(args.custom), secrets))
         outputs = dict(args.inputs)
         physical = outputs.setdefault("name", f"{args.name}-0a1b2c3")
         if template := _ARNS.get(args.typ):

@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.emulator import Account, running_emulator
 
-
 # Other tests share the cores: how long an example takes says nothing about the code.
 settings.register_profile("shared-cores", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-cores")

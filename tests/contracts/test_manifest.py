@@ -65,7 +65,7 @@ def test_fields_of_a_newer_program_are_ignored():
         ({"scaling": {"policy": "p", "min": True, "max": 1}}, "manifest.scaling.min: expected int, got True"),
         (
             {"dead_letter_queues": [{"name": "n", "url": "u", "arn": "a", "holds": "x"}]},
-            "manifest.dead_letter_queues[0].holds: 'x' is not one of messages, undelivered-events",
+            f"manifest.dead_letter_queues[0].holds: 'x' is not one of {', '.join(Holds)}",
         ),
     ],
     ids=str,

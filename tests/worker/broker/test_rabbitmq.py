@@ -184,16 +184,14 @@ def test_a_message_that_kills_its_worker_is_found_out(account: Account, tmp_path
     assert (reason.error, reason.receive_count) == ("WorkerLostError", 4)
 
 
-def test_a_broker_that_is_killed_and_started_again_loses_nothing(
-    account: Account, tmp_path: Path, rabbitmq: RabbitMq
-) -> None:
+def test_a_restart_of_the_broker_loses_nothing(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:
     shop = RabbitShop(account, tmp_path, rabbitmq)
     shop.declare()
     keys = [f"k{number}" for number in range(60)]
     shop.send([envelope(key, seconds=0.05, fail=int(number % 20 == 3)) for number, key in enumerate(keys)])
     with shop.worker(CONCURRENCY="2", MAX_RECEIVE_COUNT="20") as worker:
         wait_for("some work", lambda: len(shop.calls()) > 10)
-        rabbitmq.kill()
+        rabbitmq.stop()
         wait_for("the worker to notice", lambda: "cannot connect" in worker.text())
         rabbitmq.start()
         wait_for("every effect", lambda: shop.effects() == set(keys), 40)
@@ -214,7 +212,7 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
     try:
         one.wait_until_consuming()
         with shop.worker(**settings) as other:
-            other.wait_until_consuming()
+            wait_for("the other to stand in line", lambda: "this one waits" in other.text())
             bodies = [
                 envelope(f"k{n}", number=n, fail=failing.get(n, 0), poison=n == 5, seconds=0.02) for n in range(20)
             ]
@@ -234,19 +232,6 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
     assert [(line["what"], line["number"]) for line in lines] == expected
     assert len(shop.dead_letters()) == 1
     assert shop.waiting() == 0
-
-
-def test_a_queue_that_cannot_keep_order_stops_the_worker(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:
-    shop = RabbitShop(account, tmp_path, rabbitmq)
-    with rabbitmq.connect() as connection:
-        connection.channel().queue_declare(shop.queue, durable=True)
-    worker = shop.start(BROKER_ORDERED="true")
-    try:
-        assert worker.process.wait(20) == 1
-    finally:
-        worker.kill()
-    (critical,) = [line["message"] for line in worker.lines() if line["level"] == "CRITICAL"]
-    assert critical.startswith(f"the queue {shop.queue!r} exists with other arguments, so its order cannot be kept")
 
 
 def test_a_queue_that_somebody_else_made_is_used_as_it_is(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:

@@ -43,6 +43,8 @@ _OF_THE_FRAME = frozenset(
     }
 )
 
+logger = logging.getLogger(__name__)
+
 # Lost connections are logged once, by the source.
 logging.getLogger("stomp.py").setLevel(logging.CRITICAL)
 
@@ -95,6 +97,7 @@ class StompLink(Link):
             _destination(self._settings.queue), id=_SUBSCRIPTION, ack="client-individual", headers=headers | receipt
         )
         self._await(receipt)
+        logger.info("consuming %s", self._settings.queue)
 
     def work(self, timeout_seconds: float) -> None:
         with contextlib.suppress(queue.Empty):
@@ -168,6 +171,7 @@ class StompLink(Link):
                 self._connection.ack(frame.headers["ack"], transaction=transaction)
                 self._connection.send_frame("COMMIT", {"transaction": transaction, **receipt})
                 self._await(receipt)
+        self._done(message)
 
     # -- on the library's thread ---------------------------------------------------------------------------------
 
@@ -180,7 +184,8 @@ class StompLink(Link):
             body=body,
             # ActiveMQ tells STOMP only whether there was a delivery before, and that one need not have been an attempt.
             receive_count=1,
-            group=frame.headers.get("JMSXGroupID") or ("all" if self._settings.ordered else None),
+            # A message group is not told either; ActiveMQ gives each to one consumer, which is not yet an order.
+            group="all" if self._settings.ordered else None,
             link=self,
             delivery=frame,
         )

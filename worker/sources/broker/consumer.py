@@ -19,7 +19,7 @@ from worker.settings import Settings
 from worker.sources.broker.hand import Hand
 from worker.sources.broker.handling import Handling
 from worker.sources.broker.lanes import Lanes
-from worker.sources.broker.link import Link, LinkError, TopologyError
+from worker.sources.broker.link import Link, LinkError
 from worker.sources.broker.messages import GiveBack, Message
 from worker.sources.broker.settings import BrokerSettings, read
 from worker.stopping import Stop
@@ -27,7 +27,7 @@ from worker.threads import spawn
 
 __all__ = ["run"]
 
-MAX_PAUSE_SECONDS = 30.0
+MAX_PAUSE_SECONDS = 10.0
 CLOSE_SECONDS = 4.0
 TICK_SECONDS = 0.5
 
@@ -59,9 +59,9 @@ class _Session:
             from worker.sources.broker.activemq import StompLink
 
             return StompLink(self.settings, endpoint, self.hand, self.deliver)
-        from worker.sources.broker.rabbitmq import AmqpLink
+        from worker.sources.broker.rabbitmq import RabbitLink
 
-        return AmqpLink(self.settings, endpoint, self.hand, self.deliver)
+        return RabbitLink(self.settings, endpoint, self.hand, self.deliver)
 
 
 class _Consumer:
@@ -128,10 +128,6 @@ class _Consumer:
         while not self._stop.requested.is_set():
             try:
                 link = self._session.open(attempt)
-            except TopologyError as error:
-                logger.critical("%s", error)
-                self._stop.fail()
-                return
             except LinkError as error:
                 attempt, failures = attempt + 1, failures + 1
                 pause = spread(min(0.25 * 2 ** min(failures, 10), MAX_PAUSE_SECONDS))
@@ -142,7 +138,6 @@ class _Consumer:
                 self._stop.requested.wait(pause)
                 continue
             failures = 0
-            logger.info("consuming %s", self._broker.queue)
             try:
                 self._consume(link)
             except LinkError as error:

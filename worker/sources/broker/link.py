@@ -9,7 +9,7 @@ from collections.abc import Callable
 from worker.sources.broker.hand import Hand
 from worker.sources.broker.messages import Disposition, Message
 
-__all__ = ["Deliver", "Link", "LinkError", "TopologyError"]
+__all__ = ["Deliver", "Link", "LinkError"]
 
 Deliver = Callable[[Message], None]
 """Called on the link's thread with each message that arrives."""
@@ -17,10 +17,6 @@ Deliver = Callable[[Message], None]
 
 class LinkError(Exception):
     """The connection cannot be made, or is lost; another attempt may succeed."""
-
-
-class TopologyError(Exception):
-    """The queue on the broker is not what the settings ask for; no attempt can succeed until somebody changes one."""
 
 
 class Link:
@@ -87,6 +83,7 @@ class Link:
         raise NotImplementedError
 
     def _carry_out(self, message: Message, disposition: Disposition) -> None:
+        """Do it, and call `_done` when the broker has it."""
         raise NotImplementedError
 
     def _carry_out_orders(self) -> None:
@@ -94,9 +91,12 @@ class Link:
             with self._lock:
                 if not self._orders:
                     return
-                message, disposition = self._orders[0]
-            self._carry_out(message, disposition)
-            with self._lock:
-                if self._orders:
-                    self._orders.popleft()
-            self._hand.remove([message])
+                message, disposition = self._orders.popleft()
+            try:
+                self._carry_out(message, disposition)
+            except BaseException:
+                self._done(message)  # out of this hand: with the link it goes back to the broker
+                raise
+
+    def _done(self, message: Message) -> None:
+        self._hand.remove([message])

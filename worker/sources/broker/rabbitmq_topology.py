@@ -19,20 +19,21 @@ from typing import TYPE_CHECKING, Any
 from pika.exceptions import ChannelClosedByBroker
 
 from worker.logs import Field
-from worker.sources.broker.link import TopologyError
 
 if TYPE_CHECKING:
     from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
     from worker.sources.broker.settings import BrokerSettings
 
-__all__ = ["dead_letter_exchange", "declare", "declare_retry_queue", "retry_level_seconds"]
+__all__ = ["RESOURCE_LOCKED", "dead_letter_exchange", "declare", "order_lock", "retry_level_seconds", "retry_queue"]
 
 _DELIVERY_LIMIT = 1_000_000
 """RabbitMQ 4 drops a message after 20 deliveries unless a limit is set, and a queue with a limit puts what is given
 back at its head, which keeps order. The worker counts the attempts itself: the limit need only be out of reach."""
 
 _PRECONDITION_FAILED = 406
+RESOURCE_LOCKED = 405
+"""AMQP 0-9-1: another connection has the exclusive queue."""
 
 _QUORUM: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": _DELIVERY_LIMIT}
 _AT_LEAST_ONCE: dict[str, Any] = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
@@ -47,8 +48,7 @@ def dead_letter_exchange(queue: str) -> str:
 def declare(connection: BlockingConnection, settings: BrokerSettings) -> None:
     """Make what is missing. A queue that is there with other arguments is used as it is, with a warning.
 
-    Raises:
-        TopologyError: that queue cannot keep the order that is asked for.
+    The retry queues are made when they are needed first: `retry_queue`.
     """
     exchange = dead_letter_exchange(settings.queue)
     channel = connection.channel()
@@ -61,19 +61,12 @@ def declare(connection: BlockingConnection, settings: BrokerSettings) -> None:
         "x-dead-letter-exchange": exchange,
         "x-dead-letter-routing-key": settings.queue,
     }
-    if settings.ordered:
-        arguments["x-single-active-consumer"] = True
-    channel = _queue(connection, channel, settings.queue, arguments, needed=settings.ordered)
+    channel = _queue(connection, channel, settings.queue, arguments)
     channel.close()
 
 
 def _queue(
-    connection: BlockingConnection,
-    channel: BlockingChannel,
-    name: str,
-    arguments: dict[str, Any],
-    *,
-    needed: bool = False,
+    connection: BlockingConnection, channel: BlockingChannel, name: str, arguments: dict[str, Any]
 ) -> BlockingChannel:
     """Declare a queue; returns a channel that is still open: a refusal closes it."""
     try:
@@ -81,11 +74,6 @@ def _queue(
     except ChannelClosedByBroker as error:
         if error.reply_code != _PRECONDITION_FAILED:
             raise
-        if needed:
-            raise TopologyError(
-                f"the queue {name!r} exists with other arguments, so its order cannot be kept ({error.reply_text}); "
-                "empty and delete it, and the worker makes it anew; or do without order"
-            ) from error
         logger.warning(
             "the queue %s exists with other arguments; it is used as it is",
             name,
@@ -93,6 +81,11 @@ def _queue(
         )
         channel = connection.channel()
     return channel
+
+
+def order_lock(queue: str) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of the exclusive queue whose owner consumes `queue` alone. Only a classic one can be it."""
+    return f"{queue}.order", {"x-queue-type": "classic"}
 
 
 def retry_level_seconds(delay_seconds: float) -> int:
@@ -107,18 +100,13 @@ def retry_level_seconds(delay_seconds: float) -> int:
     return level
 
 
-def declare_retry_queue(channel: BlockingChannel, queue: str, level_seconds: int) -> str:
-    """Make the retry queue of one level, and return its name. Its messages return to `queue` when their time is up."""
-    name = f"{queue}.retry.{level_seconds}s"
-    channel.queue_declare(
-        name,
-        durable=True,
-        arguments={
-            **_QUORUM,
-            **_AT_LEAST_ONCE,
-            "x-dead-letter-exchange": "",
-            "x-dead-letter-routing-key": queue,
-            "x-message-ttl": level_seconds * 1000,
-        },
-    )
-    return name
+def retry_queue(queue: str, level_seconds: int) -> tuple[str, dict[str, Any]]:
+    """Name and arguments of the retry queue of one level. Its messages return to `queue` when their time is up."""
+    arguments = {
+        **_QUORUM,
+        **_AT_LEAST_ONCE,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue,
+        "x-message-ttl": level_seconds * 1000,
+    }
+    return f"{queue}.retry.{level_seconds}s", arguments

@@ -92,13 +92,24 @@ def _statement_problems(resource: Resource, path: str, statement: _Statement) ->
         return
     if statement.get("Effect") != "Allow":
         yield f"Effect is {statement.get('Effect')!r}; allowed is Allow or Deny"
-    yield from _principal_problems(statement)
+    if not _trusts_a_service_without_source(path, statement):
+        yield from _principal_problems(statement)
     is_trust = path.rpartition(".")[2] == "assumeRolePolicy"
     if is_trust and "Principal" not in statement:
         yield "a trust policy needs a principal"
     if not is_trust:
         yield from _resource_problems(resource, statement, actions)
     yield from _pass_role_problems(statement, actions)
+
+
+def _trusts_a_service_without_source(path: str, statement: _Statement) -> bool:
+    """API Gateway does not document that it sends the source when it assumes a role, so there "if exists" is enough.
+
+    A role is passed to a service within its own account only (IAM user guide, "Grant a user permissions to pass a role").
+    """
+    only = {"Service": "apigateway.amazonaws.com"}
+    given = statement.get("Condition", {}).get("StringEqualsIfExists", {})
+    return path.endswith("assumeRolePolicy") and statement.get("Principal") == only and "aws:SourceAccount" in given
 
 
 def _principal_problems(statement: _Statement) -> Iterator[str]:

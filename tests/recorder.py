@@ -44,6 +44,12 @@ _ARNS = {
     "aws:ecr/repository:Repository": "ecr:{r}:{a}:repository/{n}",
     "aws:appautoscaling/policy:Policy": "autoscaling:{r}:{a}:scalingPolicy:{n}",
     "aws:ec2/vpc:Vpc": "ec2:{r}:{a}:vpc/{n}",
+    "aws:lb/loadBalancer:LoadBalancer": "elasticloadbalancing:{r}:{a}:loadbalancer/app/{n}/0a1b",
+    "aws:lb/targetGroup:TargetGroup": "elasticloadbalancing:{r}:{a}:targetgroup/{n}/0a1b",
+    "aws:lb/listener:Listener": "elasticloadbalancing:{r}:{a}:listener/app/{n}/0a1b/2c3d",
+    "aws:apigatewayv2/api:Api": "apigateway:{r}::/apis/{n}",
+    "aws:servicediscovery/service:Service": "servicediscovery:{r}:{a}:service/srv-{n}",
+    "aws:secretsmanager/secret:Secret": "secretsmanager:{r}:{a}:secret:{n}-AbCdEf",
     "aws:kinesis/stream:Stream": "kinesis:{r}:{a}:stream/{n}",
     "aws:kinesis/streamConsumer:StreamConsumer": "kinesis:{r}:{a}:stream/stream/consumer/{n}:1700000000",
 }
@@ -84,6 +90,13 @@ class Recorder(Mocks):
             return outputs["url"], outputs
         if args.typ == "aws:kms/key:Key":
             outputs["keyId"] = physical
+        if args.typ == "aws:lb/loadBalancer:LoadBalancer":
+            outputs |= {"dnsName": f"{physical}.{REGION}.elb.amazonaws.com", "arnSuffix": f"app/{physical}/0a1b"}
+            outputs["zoneId"] = "Z1GM3OXH4ZPM65"
+        if args.typ == "aws:lb/targetGroup:TargetGroup":
+            outputs["arnSuffix"] = f"targetgroup/{physical}/0a1b"
+        if args.typ == "aws:apigatewayv2/api:Api":
+            outputs["apiEndpoint"] = f"https://{physical}.execute-api.{REGION}.amazonaws.com"
         if args.typ == "aws:ecr/repository:Repository":
             outputs |= {"repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{physical}", "registryId": ACCOUNT}
         if args.typ == "docker-build:index:Image":
@@ -101,6 +114,7 @@ class Recorder(Mocks):
                 "names": [f"{REGION}{zone}" for zone in "abc"],
                 "zoneIds": ["apse2-az1", "apse2-az2", "apse2-az3"],
             },
+            "aws:secretsmanager/getRandomPassword:getRandomPassword": {"randomPassword": "generated", "id": "generated"},
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
                 "userName": "AWS",
                 "password": "secret",

@@ -61,6 +61,7 @@ class ContainerArgs:
             gives a task 120 seconds, too.
         readonly_root_filesystem: default True. A handler that writes files needs False.
         user: ``uid[:gid]`` or a name; default None, the image's own.
+        port: TCP port that it listens on, 1 to 65,535; default None, it listens on none.
     """
 
     image: ContainerImage | str
@@ -74,6 +75,7 @@ class ContainerArgs:
     stop_timeout_seconds: int = MAX_STOP_TIMEOUT_SECONDS
     readonly_root_filesystem: bool = True
     user: str | None = None
+    port: int | None = None
 
     @property
     def container_image(self) -> ContainerImage:
@@ -87,6 +89,7 @@ def _named_twice(args: ContainerArgs) -> list[str]:
 
 CONTAINER_RULES: tuple[Rule, ...] = (
     Range("stop_timeout_seconds", 2, MAX_STOP_TIMEOUT_SECONDS, "seconds"),
+    Range("port", 1, 65_535),
     Check(
         ("name",),
         lambda args: not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", args.name),
@@ -124,6 +127,8 @@ def container_definition(
         "entryPoint": list(args.entry_point) if args.entry_point is not None else None,
         "environment": [{"name": name, "value": args.environment[name]} for name in sorted(args.environment)],
         "secrets": [{"name": name, "valueFrom": values[name]} for name in sorted(values)] or None,
+        # With awsvpc both ports are the same; ECS returns both, and an unset one would be a difference on each deploy.
+        "portMappings": [{"containerPort": args.port, "hostPort": args.port, "protocol": "tcp"}] if args.port else None,
         "stopTimeout": args.stop_timeout_seconds,
         # PID 1 of the image need not forward SIGTERM or reap children: this init does.
         "linuxParameters": {"initProcessEnabled": True},

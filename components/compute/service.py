@@ -1,4 +1,4 @@
-"""Service: copies of a task that run all the time, without a load balancer."""
+"""Service: copies of a task that run all the time, with or without something that sends them requests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.compute.cluster import FARGATE, FARGATE_SPOT, Cluster
+from components.compute.ingress import LoadBalancerTarget, RegistryEntry
 from components.compute.task_definition import TaskDefinition
 from components.core.base import Component
 from components.core.iam import policy_document
@@ -19,6 +20,8 @@ __all__ = ["Service", "ServiceArgs"]
 
 _MAX_TASKS = 5_000
 """Amazon ECS quotas: "Tasks per service"."""
+_MAX_TARGET_GROUPS = 5
+"""Amazon ECS quotas: "Target groups per service"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,11 @@ class ServiceArgs:
         on_demand_base: with `spot`, the first tasks that run on Fargate all the same, 0 to 5,000; default 0.
         rollback_alarm_names: alarms that, when they fire during a deployment, roll it back; default none. Not those of
             the backlog: a deployment that meets one is not its cause.
+        load_balancer_targets: target groups that its tasks are registered in, up to 5; default none. **A change of the
+            container's name or port replaces the service.**
+        registry_entry: Cloud Map service that its tasks are registered in; default None.
+        health_check_grace_period_seconds: how long a new task may fail the load balancer's health checks, 0 to 7,200;
+            default 60; without a load balancer it does nothing.
     """
 
     cluster: Cluster
@@ -44,9 +52,20 @@ class ServiceArgs:
     spot: bool = False
     on_demand_base: int = 0
     rollback_alarm_names: Sequence[pulumi.Input[str]] = ()
+    load_balancer_targets: Sequence[LoadBalancerTarget] = ()
+    registry_entry: RegistryEntry | None = None
+    health_check_grace_period_seconds: int = 60
 
 
 _RULES = (
+    Range("health_check_grace_period_seconds", 0, 7_200, "seconds"),
+    Check(
+        ("load_balancer_targets",),
+        lambda args: len(args.load_balancer_targets) > _MAX_TARGET_GROUPS,
+        lambda args: (
+            f"load_balancer_targets has {len(args.load_balancer_targets)} entries; ECS allows {_MAX_TARGET_GROUPS}"
+        ),
+    ),
     Range("desired_count", 0, _MAX_TASKS, "tasks"),
     Range("on_demand_base", 0, _MAX_TASKS, "tasks"),
     Check(
@@ -101,6 +120,9 @@ class Service(Component):
 
     def _create(self, args: ServiceArgs, protection: aws.iam.RolePolicy) -> aws.ecs.Service:
         alarms = list(args.rollback_alarm_names)
+        targets, entry = args.load_balancer_targets, args.registry_entry
+        # ECS refuses a target group that no listener uses yet, and a registry that it cannot find.
+        ingress = [item for target in targets for item in target.depends_on] + list(entry.depends_on if entry else ())
         return aws.ecs.Service(
             self.name,
             cluster=args.cluster.arn,
@@ -112,19 +134,44 @@ class Service(Component):
             platform_version="LATEST",
             network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(
                 subnets=args.network.task_subnet_ids,
-                security_groups=[args.network.task_security_group_id],
+                security_groups=[
+                    args.network.task_security_group_id,
+                    *(target.security_group_id for target in targets),
+                    *([entry.security_group_id] if entry else []),
+                ],
                 assign_public_ip=args.network.assign_public_ip,
             ),
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
             deployment_circuit_breaker=aws.ecs.ServiceDeploymentCircuitBreakerArgs(enable=True, rollback=True),
+            load_balancers=[
+                aws.ecs.ServiceLoadBalancerArgs(
+                    target_group_arn=target.target_group_arn,
+                    container_name=args.task_definition.container_name,
+                    container_port=target.container_port,
+                )
+                for target in targets
+            ]
+            or None,
+            service_registries=(
+                aws.ecs.ServiceServiceRegistriesArgs(
+                    registry_arn=entry.registry_arn,
+                    container_name=args.task_definition.container_name,
+                    container_port=entry.container_port,
+                )
+                if entry
+                else None
+            ),
+            health_check_grace_period_seconds=args.health_check_grace_period_seconds if targets else None,
             alarms=aws.ecs.ServiceAlarmsArgs(alarm_names=alarms, enable=True, rollback=True) if alarms else None,
             enable_execute_command=False,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
             wait_for_steady_state=False,
             # A task without a way to its image fails, and the circuit breaker counts it: routes and endpoints first.
-            opts=self.child(depends_on=[args.network, args.cluster, protection], ignore_changes=["desired_count"]),
+            opts=self.child(
+                depends_on=[args.network, args.cluster, protection, *ingress], ignore_changes=["desired_count"]
+            ),
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from contracts.errors import EventError
 from contracts.events import Event
@@ -12,11 +14,11 @@ from worker import logs
 from worker.backoff import spread
 from worker.execution import Executor, Result, Verdict
 from worker.logs import Field, Outcome
-from worker.sources.stream.holding import Holding
 from worker.sources.stream.lanes import Lanes, Work
-from worker.sources.stream.on_failure import OnFailure
+from worker.sources.stream.progress import Progress
+from worker.sources.stream.records import Record
 
-__all__ = ["MAX_RETRY_SECONDS", "Handling", "retry_delay_seconds"]
+__all__ = ["MAX_RETRY_SECONDS", "Handling", "Holder", "Rejects", "retry_delay_seconds"]
 
 MAX_RETRY_SECONDS = 30.0
 """A failing record holds back its key, and the checkpoint of its shard: minutes as in a queue would be too long."""
@@ -31,8 +33,47 @@ def retry_delay_seconds(attempt: int) -> float:
     return spread(min(0.5 * 2.0 ** min(attempt - 1, 30), MAX_RETRY_SECONDS))
 
 
+class Holder(Protocol):
+    """For whom records are handled: the holding of a shard, the assignment of a partition."""
+
+    draining: threading.Event
+    progress: Progress
+
+    def __hash__(self) -> int:
+        """By identity."""
+        ...
+
+    @property
+    def shard_id(self) -> str:
+        """For the log, and for whoever looks for the record."""
+        ...
+
+    def remaining_seconds(self) -> float:
+        """For how long nobody else can hold it; 0 when that is over."""
+        ...
+
+    def begin(self, key: str) -> None:
+        """An event with this idempotency key is being handled."""
+        ...
+
+    def end(self, key: str) -> None:
+        """No longer."""
+        ...
+
+
+class Rejects(Protocol):
+    """Where records go that cannot be handled."""
+
+    def put(self, record: Record, shard_id: str, error: Exception, *, attempts: int, retryable: bool) -> bool:
+        """Put it there; False when it could not be, and the record must not be passed over."""
+        ...
+
+
+H = TypeVar("H", bound=Holder)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Handling:
+class Handling(Generic[H]):
     """What the handler threads share.
 
     Attributes:
@@ -43,11 +84,11 @@ class Handling:
     """
 
     executor: Executor
-    lanes: Lanes[Holding]
-    on_failure: OnFailure
+    lanes: Lanes[H]
+    on_failure: Rejects
     max_attempts: int
 
-    def handle(self, work: Work[Holding]) -> None:
+    def handle(self, work: Work[H]) -> None:
         """Handle one record; it is settled, or comes again."""
         holding, record = work.owner, work.record
         if holding.draining.is_set() or not holding.remaining_seconds():
@@ -80,7 +121,7 @@ class Handling:
                     holding.end(key)
                 self._settle(work, verdict, started)
 
-    def _settle(self, work: Work[Holding], verdict: Verdict, started: float) -> None:
+    def _settle(self, work: Work[H], verdict: Verdict, started: float) -> None:
         if verdict.result in (Result.HANDLED, Result.DUPLICATE):
             self._done(work)
             _log(logging.INFO, Outcome(verdict.result.value), started)
@@ -96,7 +137,7 @@ class Handling:
         else:
             self._wait(work, verdict)
 
-    def _wait(self, work: Work[Holding], verdict: Verdict) -> None:
+    def _wait(self, work: Work[H], verdict: Verdict) -> None:
         """Through no fault of the record: another worker has its key, or nobody can tell. Not an attempt."""
         pause = _pause_seconds(work.waits)
         if verdict.retry_after_seconds is not None:
@@ -114,7 +155,7 @@ class Handling:
             },
         )
 
-    def _give_up(self, work: Work[Holding], error: Exception, started: float, *, retryable: bool) -> None:
+    def _give_up(self, work: Work[H], error: Exception, started: float, *, retryable: bool) -> None:
         if not self.on_failure.put(work.record, work.owner.shard_id, error, attempts=work.attempt, retryable=retryable):
             work.given_up, work.retryable = error, retryable
             pause = _pause_seconds(work.waits)
@@ -124,7 +165,7 @@ class Handling:
         self._done(work)
         _log(logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: str(error)[:1000]}, error)
 
-    def _done(self, work: Work[Holding]) -> None:
+    def _done(self, work: Work[H]) -> None:
         work.owner.progress.settle(work.record)
         self.lanes.finish(work)
 

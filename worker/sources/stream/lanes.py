@@ -40,7 +40,7 @@ class Work(Generic[Owner]):
 
     @property
     def lane(self) -> tuple[Owner, str]:
-        return self.owner, self.record.partition_key
+        return self.owner, self.record.lane_key
 
 
 @dataclass(eq=False)

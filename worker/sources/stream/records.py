@@ -28,6 +28,11 @@ class Record:
     data: bytes
     arrived_at: datetime
 
+    @property
+    def lane_key(self) -> str:
+        """Records with the same are handled in order."""
+        return self.partition_key
+
     @classmethod
     def from_kinesis(cls, document: Mapping[str, Any]) -> Record:
         return cls(

@@ -3,8 +3,15 @@
 from typing import Final
 
 __all__ = [
+    "API_HOST",
+    "API_KEYS",
+    "API_LEASE_SECONDS",
+    "API_LINGER_SECONDS",
+    "API_MAX_BODY_BYTES",
+    "API_MAX_WAITING",
+    "API_PATH",
+    "API_PORT",
     "BATCH_SIZE",
-    "CHECK_SCHEMAS",
     "BROKER_CA_FILE",
     "BROKER_DEAD_LETTER_QUEUE",
     "BROKER_LEASE_SECONDS",
@@ -14,12 +21,23 @@ __all__ = [
     "BROKER_QUEUE",
     "BROKER_URLS",
     "BROKER_USERNAME",
+    "CHECK_SCHEMAS",
     "CONCURRENCY",
     "DEAD_LETTER_QUEUE_URL",
     "ECS_AGENT_URI",
     "HANDLER",
     "IDEMPOTENCY_EXPIRES_SECONDS",
     "IDEMPOTENCY_TABLE",
+    "KAFKA_BATCH_SIZE",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "KAFKA_CREATE_TOPICS",
+    "KAFKA_DEAD_LETTER_TOPIC",
+    "KAFKA_GROUP",
+    "KAFKA_ORDER",
+    "KAFKA_SESSION_SECONDS",
+    "KAFKA_START",
+    "KAFKA_TOPIC",
+    "KAFKA_TOPIC_ARN",
     "LEASE_SECONDS",
     "LEASE_TABLE",
     "LOG_LEVEL",
@@ -46,7 +64,7 @@ HANDLER: Final = "HANDLER"
 LOG_LEVEL: Final = "LOG_LEVEL"
 """DEBUG, INFO, WARNING or ERROR; default INFO."""
 CHECK_SCHEMAS: Final = "CHECK_SCHEMAS"
-"""``true``: an event that does not obey the JSON Schema of its kind is dead-lettered, not handled; default ``false``."""
+"""``true``: an event that does not obey the JSON Schema of its kind is dead-lettered; default ``false``."""
 STOP_TIMEOUT_SECONDS: Final = "STOP_TIMEOUT_SECONDS"
 """The container's stopTimeout, 2 to 120: SIGKILL follows SIGTERM after this long."""
 
@@ -64,6 +82,27 @@ CONCURRENCY: Final = "CONCURRENCY"
 RECEIVE_WAIT_SECONDS: Final = "RECEIVE_WAIT_SECONDS"
 """Length of a long poll, 1 to 20; default 20, and never more than half the stop timeout. An idle worker stops when its
 poll ends: SQS may hand messages to a poll that was cut off, and they would stay invisible for the whole timeout."""
+
+API_HOST: Final = "API_HOST"
+"""Source ``api``: the address to listen on; default 0.0.0.0. The local environment sets the task's own."""
+API_PORT: Final = "API_PORT"
+"""Source ``api``: 1 to 65,535; default 8080."""
+API_PATH: Final = "API_PATH"
+"""Source ``api``: where events are posted; default ``/events``. ``/health`` answers health checks."""
+API_KEYS: Final = "API_KEYS"
+"""Source ``api``: a secret: the values of the header ``x-api-key`` that are let in, with commas between; unset: everybody
+is."""
+API_MAX_BODY_BYTES: Final = "API_MAX_BODY_BYTES"
+"""Source ``api``: larger requests are refused with 413; 1 to 10,485,760; default 1,048,576, EventBridge's largest event."""
+API_MAX_WAITING: Final = "API_MAX_WAITING"
+"""Source ``api``: requests that may wait for a handler beside those being handled, 0 to 10,000; default 10. More are
+answered with 503, so that a caller tries another task instead of waiting for this one."""
+API_LINGER_SECONDS: Final = "API_LINGER_SECONDS"
+"""Source ``api``: how long new requests are still taken after SIGTERM, 0 to 60; default 0. A task that Spot takes back
+hears of it at the same time as the load balancer, which needs some seconds to send nothing more."""
+API_LEASE_SECONDS: Final = "API_LEASE_SECONDS"
+"""Source ``api``: how long the idempotency key of a killed worker's event stays taken, 2 to 3,600; default 30. Extended
+while work goes on."""
 
 BROKER_URLS: Final = "BROKER_URLS"
 """Where the broker listens, with commas between: ``amqps://host:5671[/virtual-host]`` speaks AMQP 0-9-1 (RabbitMQ),
@@ -104,8 +143,32 @@ or LATEST (what comes from now on); default TRIM_HORIZON."""
 STREAM_BATCH_SIZE: Final = "STREAM_BATCH_SIZE"
 """Source ``stream``: records per read, 1 to 10,000; default 500. Twice as many of a shard are in hand at most."""
 MAX_ATTEMPTS: Final = "MAX_ATTEMPTS"
-"""Source ``stream``: calls of the handler with one record before it goes to DEAD_LETTER_QUEUE_URL, 1 to 1,000; default
+"""Sources ``stream`` and ``kafka``: calls of the handler with one record before it goes to DEAD_LETTER_QUEUE_URL, 1 to 1,000; default
 5."""
+
+KAFKA_BOOTSTRAP_SERVERS: Final = "KAFKA_BOOTSTRAP_SERVERS"
+"""Source ``kafka``: the brokers to begin with, ``host:port`` with commas between: IAM authentication over TLS. Only with
+``PLAINTEXT://`` before each, as the local environment names its broker, without both."""
+KAFKA_TOPIC: Final = "KAFKA_TOPIC"
+"""Source ``kafka``: the topic to consume."""
+KAFKA_TOPIC_ARN: Final = "KAFKA_TOPIC_ARN"
+"""Source ``kafka``: its ARN, which a record that cannot be handled is marked with; default its name."""
+KAFKA_GROUP: Final = "KAFKA_GROUP"
+"""Source ``kafka``: the consumer group; each group gets every record."""
+KAFKA_DEAD_LETTER_TOPIC: Final = "KAFKA_DEAD_LETTER_TOPIC"
+"""Source ``kafka``: where records go that cannot be handled, in addition to DEAD_LETTER_QUEUE_URL if that is set."""
+KAFKA_CREATE_TOPICS: Final = "KAFKA_CREATE_TOPICS"
+"""Source ``kafka``: topics to create at start if they are missing: a JSON list of ``{"name", "partitions",
+"replication_factor", "configuration"}``. For serverless clusters, where only Kafka's own protocol can."""
+KAFKA_START: Final = "KAFKA_START"
+"""Source ``kafka``: where a group without commits begins, ``earliest`` or ``latest``; default ``earliest``."""
+KAFKA_ORDER: Final = "KAFKA_ORDER"
+"""Source ``kafka``: ``key``: records with the same key are handled one after the other, others side by side; or
+``partition``: all records of a partition. Default ``key``."""
+KAFKA_SESSION_SECONDS: Final = "KAFKA_SESSION_SECONDS"
+"""Source ``kafka``: how long a killed worker's partitions stay unattended, 6 to 300; default 45."""
+KAFKA_BATCH_SIZE: Final = "KAFKA_BATCH_SIZE"
+"""Source ``kafka``: records per read, 1 to 10,000; default 500. Twice as many of a partition are in hand at most."""
 
 ECS_AGENT_URI: Final = "ECS_AGENT_URI"
 """Set by ECS in every Fargate container: the agent's endpoint, here for task scale-in protection."""

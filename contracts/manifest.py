@@ -28,6 +28,8 @@ __all__ = [
     "RuleRef",
     "ScalingRef",
     "ServiceRef",
+    "StreamRef",
+    "TopicRef",
     "parameter_name",
     "parameter_path",
 ]
@@ -54,6 +56,10 @@ class Holds(StrEnum):
     """Messages that a worker could not process; they belong in `origin_arn`."""
     UNDELIVERED_EVENTS = "undelivered-events"
     """Events that EventBridge could not deliver; each names its rule and target."""
+    UNDELIVERED_MESSAGES = "undelivered-messages"
+    """Messages that a topic could not deliver to the subscriber `origin_arn`, just as it would have got them."""
+    RECORDS = "records"
+    """Records of the stream `origin_arn` that a worker could not process; each names its place (contracts.messages)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +94,23 @@ class DeadLetterQueueRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StreamRef:
+    """`lease_table` is this application's; `consumer_arn` is set when it reads as a registered consumer."""
+
+    name: str
+    arn: str
+    lease_table: str
+    consumer_arn: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicRef:
+    name: str
+    arn: str
+    fifo: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServiceRef:
     cluster: str
     name: str
@@ -96,7 +119,7 @@ class ServiceRef:
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingRef:
-    """`policy` is ``backlog-per-task`` or ``queue-depth``; the two times are set with the first."""
+    """`policy` is ``backlog-per-task``, ``queue-depth`` or ``lag``; the latency is set with the first and the last."""
 
     policy: str
     min: int
@@ -116,7 +139,9 @@ class PatternManifest:
     version: int = VERSION
     bus: BusRef | None = None
     rules: tuple[RuleRef, ...] = ()
+    topic: TopicRef | None = None
     queue: QueueRef | None = None
+    stream: StreamRef | None = None
     dead_letter_queues: tuple[DeadLetterQueueRef, ...] = ()
     service: ServiceRef | None = None
     scaling: ScalingRef | None = None

@@ -30,7 +30,7 @@ class QueueWorkerAlarmsArgs:
     Attributes:
         pattern: its name in the settings, which `ops` commands take.
         queue: of the workers.
-        rule: which feeds it.
+        rule: which feeds it; default None: something else does, and watches its own deliveries.
         service: the workers; default None, without the alarm on a service that cannot start a task.
         oldest_message_seconds: age of the oldest message that raises an alarm, 60 to 1,209,600; a good value is three
             times the acceptable latency.
@@ -41,8 +41,8 @@ class QueueWorkerAlarmsArgs:
 
     pattern: str
     queue: Queue
-    rule: Rule
     oldest_message_seconds: int
+    rule: Rule | None = None
     service: Service | None = None
     no_task_minutes: int = 10
     topic_arn: pulumi.Input[str] | None = None
@@ -78,28 +78,6 @@ class QueueWorkerAlarms(Component):
                     topic_arn=topic,
                 ),
             ),
-            dead_letter_alarm(
-                self,
-                f"{name}-undelivered",
-                args.rule.dead_letter_queue,
-                Notice(
-                    meaning=f"EventBridge could not deliver events of {pattern} to its queue; they stay for 14 days.",
-                    command=f"peek-dlq {pattern}",
-                    runbook=Runbook.DEAD_LETTER_QUEUE,
-                    topic_arn=topic,
-                ),
-            ),
-            failed_invocations_alarm(
-                self,
-                f"{name}-failed-invocations",
-                args.rule,
-                Notice(
-                    meaning=f"The rule of {pattern} could not invoke its target.",
-                    command=f"status {pattern}",
-                    runbook=Runbook.RUN_TASK_FAILURES,
-                    topic_arn=topic,
-                ),
-            ),
             oldest_message_alarm(
                 self,
                 f"{name}-oldest-message",
@@ -113,6 +91,31 @@ class QueueWorkerAlarms(Component):
                 threshold_seconds=args.oldest_message_seconds,
             ),
         ]
+        if rule := args.rule:
+            alarms += [
+                dead_letter_alarm(
+                    self,
+                    f"{name}-undelivered",
+                    rule.dead_letter_queue,
+                    Notice(
+                        meaning=f"EventBridge could not deliver events of {pattern} to its queue; they stay 14 days.",
+                        command=f"peek-dlq {pattern}",
+                        runbook=Runbook.DEAD_LETTER_QUEUE,
+                        topic_arn=topic,
+                    ),
+                ),
+                failed_invocations_alarm(
+                    self,
+                    f"{name}-failed-invocations",
+                    rule,
+                    Notice(
+                        meaning=f"The rule of {pattern} could not invoke its target.",
+                        command=f"status {pattern}",
+                        runbook=Runbook.RUN_TASK_FAILURES,
+                        topic_arn=topic,
+                    ),
+                ),
+            ]
         if args.service:
             alarms.append(
                 no_running_task_alarm(

@@ -43,7 +43,7 @@ class QueueWorkerArgs:
 
     Attributes:
         network, cluster, bus: where it runs and whose events it handles.
-        event_pattern: which events.
+        event_pattern: which events; default None: no rule is made, and something else (a topic) sends to the queue.
         container: the image with the worker and the handler; its environment is completed with what the worker needs.
         function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
         cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
@@ -71,8 +71,8 @@ class QueueWorkerArgs:
     network: Network
     cluster: Cluster
     bus: EventBus
-    event_pattern: Mapping[str, Any]
     container: ContainerArgs
+    event_pattern: Mapping[str, Any] | None = None
     function: str | None = None
     cpu: int = 256
     memory_mib: int = 512
@@ -111,7 +111,7 @@ class QueueWorker(Component):
     """One worker of the stack.
 
     Attributes:
-        queue, rule, table, task_definition, service, scaling, alarms: the parts; `table` and `alarms` may be None.
+        queue, rule, table, task_definition, service, scaling, alarms: the parts; rule, table and alarms may be None.
     """
 
     def __init__(self, name: str, args: QueueWorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -120,7 +120,7 @@ class QueueWorker(Component):
         self._validate(args)
         self.args = args
         self.queue = Queue(name, args.queue, self.child())
-        self.rule = self._create_rule(args)
+        self.rule = self._create_rule(args, args.event_pattern) if args.event_pattern is not None else None
         self.table = self._create_table(args)
         self.task_definition = self._create_task_definition(args)
         self.service = self._create_service(args)
@@ -136,13 +136,13 @@ class QueueWorker(Component):
             names = ", ".join(sorted(taken))
             raise InvalidArgsError(where, [f"container.environment sets {names}, which the pattern owns; remove it"])
 
-    def _create_rule(self, args: QueueWorkerArgs) -> Rule:
+    def _create_rule(self, args: QueueWorkerArgs, event_pattern: Mapping[str, Any]) -> Rule:
         group = (args.message_group_id or self.name) if args.queue.fifo else args.message_group_id
         return Rule(
             self.name,
             RuleArgs(
                 bus=args.bus,
-                event_pattern=args.event_pattern,
+                event_pattern=event_pattern,
                 targets=[SqsTarget(queue=self.queue, message_group_id=group)],
                 description=args.description,
                 maximum_retry_attempts=args.maximum_retry_attempts,
@@ -246,6 +246,9 @@ class QueueWorker(Component):
             self.child(),
         )
 
+    def _rules(self) -> Sequence[aws.cloudwatch.EventRule]:
+        return self.rule.rules if self.rule else ()
+
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
         return render(
@@ -264,11 +267,11 @@ class QueueWorker(Component):
             ),
             region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
             bus=published(BusRef, name=self.args.bus.bus_name, arn=self.args.bus.arn),
-            rules=[published(RuleRef, name=self.rule.rule_name, bus=self.args.bus.bus_name)],
+            rules=[published(RuleRef, name=rule.name, bus=self.args.bus.bus_name) for rule in self._rules()],
             queue=queue_ref(self.queue),
             dead_letter_queues=[
                 dead_letter_queue_ref(self.queue.dead_letter_queue, Holds.MESSAGES, origin_arn=self.queue.arn),
-                dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS),
+                *([dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS)] if self.rule else []),
             ],
             service=published(
                 ServiceRef,

@@ -36,6 +36,7 @@ TOKENS = {
     "EncryptionKey": "eda:encryption:EncryptionKey",
     "EventBus": "eda:routers:EventBus",
     "EventSchemas": "eda:routers:EventSchemas",
+    "FanOut": "eda:patterns:FanOut",
     "GeneratedApiKey": "eda:compute:GeneratedApiKey",
     "HttpApi": "eda:compute:HttpApi",
     "IdempotencyTable": "eda:stores:IdempotencyTable",

@@ -1,0 +1,50 @@
+"""Settings of a `fan-out` → `FanOut`."""
+
+from __future__ import annotations
+
+from components.config.fan_out import FanOutSettings, FanOutWorkerSettings, FilterSettings
+from components.patterns.fan_out import FanOut, FanOutArgs, FanOutWorker, Via
+from components.patterns.from_settings.queue_worker import queue_worker_args
+from components.routers.subscriptions import Filter
+from components.routers.topic import TopicArgs
+from components.shared import Shared
+from contracts.filter_policy import FilterScope
+
+__all__ = ["build_fan_out"]
+
+
+def build_fan_out(name: str, settings: FanOutSettings, shared: Shared) -> FanOut:
+    topic = settings.topic
+    return FanOut(
+        name,
+        FanOutArgs(
+            bus=shared.bus,
+            event_pattern=settings.events,
+            via=Via(settings.via),
+            topic=TopicArgs(
+                fifo=topic.fifo,
+                content_based_deduplication=topic.content_based_deduplication,
+                high_throughput=topic.high_throughput,
+                encryption_key=shared.encryption_key,
+            ),
+            workers={worker: _worker(name, worker, spec, shared) for worker, spec in settings.workers.items()},
+            maximum_retry_attempts=settings.delivery.maximum_retry_attempts,
+            maximum_event_age_seconds=settings.delivery.maximum_event_age_seconds,
+            alarms=shared.alarms_enabled,
+            alarm_topic_arn=shared.alarm_topic.arn if shared.alarm_topic else None,
+            description=settings.description,
+        ),
+    )
+
+
+def _worker(name: str, worker: str, settings: FanOutWorkerSettings, shared: Shared) -> FanOutWorker:
+    return FanOutWorker(
+        worker=queue_worker_args(f"{name}-{worker}", settings, shared),
+        filter=_filter(settings.filter) if settings.filter else None,
+    )
+
+
+def _filter(settings: FilterSettings) -> Filter:
+    if settings.body is not None:
+        return Filter(policy=settings.body, scope=FilterScope.BODY)
+    return Filter(policy=settings.attributes or {}, scope=FilterScope.ATTRIBUTES)

@@ -6,13 +6,26 @@ import pulumi
 
 from components.compute.cluster import Cluster, ClusterArgs
 from components.config import StackSettings
+from components.config.streams import StreamSettings
 from components.core.base import Component
 from components.encryption import EncryptionKey
 from components.network import Network, NetworkArgs
 from components.observability.alarm_topic import AlarmTopic, AlarmTopicArgs
+from components.observability.stream_alarms import StreamAlarms, StreamAlarmsArgs
 from components.routers.event_bus import EventBus, EventBusArgs
+from components.streams.kinesis import KinesisStream, KinesisStreamArgs, StreamMode
 
-__all__ = ["Shared"]
+__all__ = ["Shared", "stream_args"]
+
+
+def stream_args(settings: StreamSettings, encryption_key: EncryptionKey | None) -> KinesisStreamArgs:
+    """What the settings of a stream ask for, whether several patterns read it or one owns it."""
+    return KinesisStreamArgs(
+        mode=StreamMode[settings.mode.name],
+        shard_count=settings.shard_count,
+        retention_hours=settings.retention_hours,
+        encryption_key=encryption_key,
+    )
 
 
 class Shared(Component):
@@ -22,6 +35,7 @@ class Shared(Component):
         network, cluster, bus: always there.
         encryption_key: None unless ``encryption.customer_managed_key``.
         alarm_topic: None unless ``alarms.topic``.
+        streams: those that several patterns read, by name.
         alarms_enabled: whether patterns create alarms.
     """
 
@@ -58,7 +72,15 @@ class Shared(Component):
         self.encryption_key = EncryptionKey("encryption", opts=self.child()) if customer_managed else None
         self.alarms_enabled = settings.alarms.enabled
         self.alarm_topic = self._create_alarm_topic(settings) if settings.alarms.topic else None
+        self.streams = {name: self._create_stream(name, stream) for name, stream in settings.streams.items()}
         self.publish({"bus": self.bus.bus_name, "cluster": self.cluster.cluster_name})
+
+    def _create_stream(self, name: str, settings: StreamSettings) -> KinesisStream:
+        stream = KinesisStream(name, stream_args(settings, self.encryption_key), self.child())
+        if self.alarms_enabled:
+            topic_arn = self.alarm_topic.arn if self.alarm_topic else None
+            StreamAlarms(f"{name}-stream-alarms", StreamAlarmsArgs(stream=stream, topic_arn=topic_arn), self.child())
+        return stream
 
     def _create_alarm_topic(self, settings: StackSettings) -> AlarmTopic:
         return AlarmTopic(

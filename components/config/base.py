@@ -6,6 +6,8 @@ docs/settings.md and the "allowed" part of an error, so it is written once.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 __all__ = ["PatternSettings", "Settings"]
@@ -21,3 +23,7 @@ class PatternSettings(Settings):
     """Base of the settings of one pattern; each subclass pins its own ``pattern:``."""
 
     pattern: str
+
+    def problems_in(self, stack: Any) -> list[str]:
+        """What is wrong about this pattern in its stack (a `StackSettings`), as ``path: sentence``."""
+        return []

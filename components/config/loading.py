@@ -63,9 +63,24 @@ def parse(config: Mapping[str, str], stack: str) -> StackSettings:
         problems += wrong
         if pattern:
             built[name] = pattern
+    if shared is not None:
+        problems += [
+            f"patterns.{name}.{problem}" for name, pattern in built.items() for problem in pattern.problems_in(shared)
+        ]
+        problems += _name_problems("streams", shared.streams)
     if problems or shared is None:
         raise SettingsError(stack, problems)
     return shared.model_copy(update={"patterns": built})
+
+
+def _name_problems(where: str, entries: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name in entries:
+        try:
+            check_name(name, longest=MAX_PATTERN_NAME)
+        except InvalidNameError as error:
+            problems.append(f"{where}.{name}: {error}")
+    return problems
 
 
 def _pattern(name: str, value: Any) -> tuple[PatternSettings | None, list[str]]:

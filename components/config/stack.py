@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from components.config.base import PatternSettings, Settings
+from components.config.fan_out import FanOutSettings
 from components.config.queue_worker import QueueWorkerSettings
 from components.config.shared import (
     AlarmSettings,
@@ -15,10 +16,16 @@ from components.config.shared import (
     EncryptionSettings,
     NetworkSettings,
 )
+from components.config.stream_worker import StreamWorkerSettings
+from components.config.streams import StreamSettings
 
 __all__ = ["PATTERNS", "StackSettings"]
 
-PATTERNS: Mapping[str, type[PatternSettings]] = {"queue-worker": QueueWorkerSettings}
+PATTERNS: Mapping[str, type[PatternSettings]] = {
+    "queue-worker": QueueWorkerSettings,
+    "fan-out": FanOutSettings,
+    "stream-worker": StreamWorkerSettings,
+}
 """The patterns that a stack can name, by the value of ``pattern:``."""
 
 
@@ -30,6 +37,9 @@ class StackSettings(Settings):
     cluster: ClusterSettings = Field(default_factory=ClusterSettings, description="the ECS cluster")
     encryption: EncryptionSettings = Field(default_factory=EncryptionSettings, description="default SSE-SQS")
     alarms: AlarmSettings = Field(default_factory=AlarmSettings, description="who hears of alarms; default nobody")
+    streams: dict[str, StreamSettings] = Field(
+        default_factory=dict, description="a map of names to Kinesis streams that several patterns read; default none"
+    )
     patterns: dict[str, PatternSettings] = Field(
         default_factory=dict, description="a map of names (as `ops` uses them) to patterns"
     )

@@ -23,16 +23,16 @@ class StreamAlarmsArgs:
     """Arguments of `StreamAlarms`.
 
     Attributes:
-        pattern: the one that owns the stream, which `ops` commands take.
         stream: which is watched.
+        pattern: the one that owns the stream, which `ops` commands take; default None: several share it.
         iterator_age_seconds: age of the records that the slowest reader gets, from 60 to 31,536,000; default None, half
             of the retention: from there on, records are about to be lost unread (Kinesis developer guide,
             "Recommended metrics").
         topic_arn: whom they notify; default None, nobody.
     """
 
-    pattern: str
     stream: KinesisStream
+    pattern: str | None = None
     iterator_age_seconds: int | None = None
     topic_arn: pulumi.Input[str] | None = None
 
@@ -59,8 +59,8 @@ class StreamAlarms(Component):
                 "Maximum",
                 threshold=age_seconds * 1000,
                 minutes=3,
-                meaning=f"A reader of the stream of {args.pattern} is {age_seconds:,} seconds behind; records are kept "
-                f"for {args.stream.retention_hours:,} hours.",
+                meaning=f"A reader of the stream {args.stream.name} is {age_seconds:,} seconds behind; records are "
+                f"kept for {args.stream.retention_hours:,} hours.",
             ),
             self._alarm(
                 "read-throttled",
@@ -68,7 +68,7 @@ class StreamAlarms(Component):
                 "Sum",
                 threshold=1,
                 minutes=_THROTTLED_MINUTES,
-                meaning=f"Readers of the stream of {args.pattern} have been throttled for {_THROTTLED_MINUTES} "
+                meaning=f"Readers of the stream {args.stream.name} have been throttled for {_THROTTLED_MINUTES} "
                 "minutes: too many of them poll.",
             ),
             self._alarm(
@@ -77,7 +77,7 @@ class StreamAlarms(Component):
                 "Sum",
                 threshold=1,
                 minutes=_THROTTLED_MINUTES,
-                meaning=f"Producers of the stream of {args.pattern} have been throttled for {_THROTTLED_MINUTES} "
+                meaning=f"Producers of the stream {args.stream.name} have been throttled for {_THROTTLED_MINUTES} "
                 "minutes: too few shards, or one hot partition key.",
             ),
         ]
@@ -89,7 +89,7 @@ class StreamAlarms(Component):
     ) -> aws.cloudwatch.MetricAlarm:
         notice = Notice(
             meaning=meaning,
-            command=f"status {self._args.pattern}",
+            command=f"status {self._args.pattern}" if self._args.pattern else "status",
             runbook=Runbook.STREAM_BEHIND,
             topic_arn=self._args.topic_arn,
         )

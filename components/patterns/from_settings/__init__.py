@@ -8,11 +8,16 @@ from typing import Any, Protocol
 import pulumi
 
 from components.config.base import PatternSettings
+from components.config.fan_out import FanOutSettings
 from components.config.queue_worker import QueueWorkerSettings
+from components.config.stream_worker import StreamWorkerSettings
+from components.core.errors import ComponentError
+from components.patterns.from_settings.fan_out import build_fan_out
 from components.patterns.from_settings.queue_worker import build_queue_worker
+from components.patterns.from_settings.stream_worker import build_stream_worker
 from components.shared import Shared
 
-__all__ = ["Pattern", "build"]
+__all__ = ["Pattern", "build", "manifests"]
 
 
 class Pattern(Protocol):
@@ -25,9 +30,26 @@ class Pattern(Protocol):
 
 _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]] = {
     QueueWorkerSettings: build_queue_worker,
+    FanOutSettings: build_fan_out,
+    StreamWorkerSettings: build_stream_worker,
 }
 
 
 def build(name: str, settings: PatternSettings, shared: Shared) -> Pattern:
     """Create the pattern that the settings describe."""
     return _BUILDERS[type(settings)](name, settings, shared)
+
+
+def manifests(patterns: Mapping[str, Pattern]) -> dict[str, pulumi.Output[str]]:
+    """A document for each pattern, and one for each worker that a pattern is made of.
+
+    Raises:
+        ComponentError: a pattern has the name of another one's worker.
+    """
+    found: dict[str, pulumi.Output[str]] = {}
+    for name, pattern in patterns.items():
+        for inner, part in {name: pattern, **getattr(pattern, "workers", {})}.items():
+            if inner in found:
+                raise ComponentError(f"two patterns or workers are named {inner!r}; rename one")
+            found[inner] = part.manifest()
+    return found

@@ -1,5 +1,5 @@
 """The compositions of the talk, one module each, and how settings become one of them."""
 
-from components.patterns.from_settings import build
+from components.patterns.from_settings import build, manifests
 
-__all__ = ["build"]
+__all__ = ["build", "manifests"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from components.config import SettingsError, StackSettings, parse
 from components.config.queue_worker import QueueWorkerSettings
+from components.config.stack import PATTERNS
 from components.network import NatMode
 from contracts.scaling import ScalingPolicy
 
@@ -73,7 +74,7 @@ EIGHT_KINDS = [
         {"pattern": "queue-wroker"},
         (
             "patterns.orders.pattern: there is no pattern 'queue-wroker'; did you mean 'queue-worker'?; allowed: "
-            "queue-worker"
+            + ", ".join(PATTERNS)
         ),
     ),
     (
@@ -96,7 +97,7 @@ EIGHT_KINDS = [
     ),
     (
         {"pattern": ...},
-        "patterns.orders.pattern: is missing; allowed: queue-worker; add `pattern: queue-worker`",
+        f"patterns.orders.pattern: is missing; allowed: {', '.join(PATTERNS)}; add `pattern: queue-worker`",
     ),
     (
         {"scaling": [{"min": 1}]},

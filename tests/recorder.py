@@ -32,6 +32,8 @@ _ARNS = {
     "aws:cloudwatch/eventArchive:EventArchive": "events:{r}:{a}:archive/{n}",
     "aws:cloudwatch/eventApiDestination:EventApiDestination": "events:{r}:{a}:api-destination/{n}/0a1b",
     "aws:cloudwatch/eventConnection:EventConnection": "events:{r}:{a}:connection/{n}/0a1b",
+    "aws:cloudwatch/eventEndpoint:EventEndpoint": "events:{r}:{a}:endpoint/{n}",
+    "aws:route53/healthCheck:HealthCheck": "route53:::healthcheck/{n}",
     "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:{r}:{a}:alarm:{n}",
     "aws:cloudwatch/logGroup:LogGroup": "logs:{r}:{a}:log-group:{n}",
     "aws:iam/role:Role": "iam::{a}:role/{n}",
@@ -88,6 +90,8 @@ class Recorder(Mocks):
         if args.typ == "aws:sqs/queue:Queue":
             outputs["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{physical}"
             return outputs["url"], outputs
+        if args.typ == "aws:cloudwatch/eventEndpoint:EventEndpoint":
+            outputs["endpointUrl"] = "https://abcde.veo.endpoint.events.amazonaws.com"
         if args.typ == "aws:kms/key:Key":
             outputs["keyId"] = physical
         if args.typ == "aws:lb/loadBalancer:LoadBalancer":

@@ -273,15 +273,17 @@ def test_resharding_under_load_keeps_the_order_of_each_key(account: Account, tmp
 def test_a_stop_of_the_lease_table_stops_the_work_and_loses_nothing(account: Account, tmp_path: Path) -> None:
     stream = Stream(account)
     application = Application(stream, tmp_path)
-    with FaultsProxy(account.endpoint_url) as proxy:
-        with application.worker(AWS_ENDPOINT_URL_DYNAMODB=proxy.url) as worker:
-            wait_for("both shards", lambda: application.holders().total() == 2)
-            proxy.inject(ANY, Fault.UNAVAILABLE, times=None)
-            wait_for("the leases to lapse", lambda: worker.text().count("lost a shard") == 2)
-            stream.put_numbers(0, 10, keys=5)
-            assert application.calls() == []
-            proxy.heal()
-            application.wait_for_effects(10)
+    with (
+        FaultsProxy(account.endpoint_url) as proxy,
+        application.worker(AWS_ENDPOINT_URL_DYNAMODB=proxy.url) as worker,
+    ):
+        wait_for("both shards", lambda: application.holders().total() == 2)
+        proxy.inject(ANY, Fault.UNAVAILABLE, times=None)
+        wait_for("the leases to lapse", lambda: worker.text().count("lost a shard") == 2)
+        stream.put_numbers(0, 10, keys=5)
+        assert application.calls() == []
+        proxy.heal()
+        application.wait_for_effects(10)
     assert application.attempts() == {f"k{n}": 1 for n in range(10)}
 
 

@@ -143,11 +143,11 @@ or LATEST (what comes from now on); default TRIM_HORIZON."""
 STREAM_BATCH_SIZE: Final = "STREAM_BATCH_SIZE"
 """Source ``stream``: records per read, 1 to 10,000; default 500. Twice as many of a shard are in hand at most."""
 MAX_ATTEMPTS: Final = "MAX_ATTEMPTS"
-"""Sources ``stream`` and ``kafka``: calls of the handler with one record before it goes to DEAD_LETTER_QUEUE_URL, 1 to 1,000; default
-5."""
+"""Sources ``stream`` and ``kafka``: calls of the handler with one record before it goes to DEAD_LETTER_QUEUE_URL, 1 to
+1,000; default 5."""
 
 KAFKA_BOOTSTRAP_SERVERS: Final = "KAFKA_BOOTSTRAP_SERVERS"
-"""Source ``kafka``: the brokers to begin with, ``host:port`` with commas between: IAM authentication over TLS. Only with
+"""Source ``kafka``: the brokers to begin with, ``host:port`` with commas between: IAM authentication over TLS. With
 ``PLAINTEXT://`` before each, as the local environment names its broker, without both."""
 KAFKA_TOPIC: Final = "KAFKA_TOPIC"
 """Source ``kafka``: the topic to consume."""

@@ -17,7 +17,9 @@ Run = Callable[[Settings, Handler, Stop], ExitCode]
 """Consume until the stop is requested; raises SettingsError before it has begun."""
 
 SOURCES: Final = {
+    "api": "worker.sources.api",
     "broker": "worker.sources.broker",
+    "kafka": "worker.sources.kafka",
     "queue": "worker.sources.queue",
     "stream": "worker.sources.stream",
 }

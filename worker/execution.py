@@ -34,11 +34,13 @@ class Verdict:
     """Attributes:
     error: the exception behind FAILED and UNAVAILABLE.
     retry_after_seconds: how long the key stays taken, with BUSY.
+    value: what the handler returned, with HANDLED, or had returned, with DUPLICATE; None when it is not kept.
     """
 
     result: Result
     error: Exception | None = None
     retry_after_seconds: float | None = None
+    value: dict[str, Any] | None = None
 
     @property
     def retryable(self) -> bool:
@@ -52,6 +54,7 @@ class Attempt:
         self._handler = handler
         self._event = event
         self.returned = False
+        self.value: dict[str, Any] | None = None
         self.error: Exception | None = None
         self._trace: TracebackType | None = None
 
@@ -67,7 +70,8 @@ class Attempt:
             self._trace = error.__traceback__
             raise
         self.returned = True
-        return keepable(result)
+        self.value = keepable(result)
+        return self.value
 
     def failure(self) -> Verdict | None:
         """FAILED, with the handler's exception and its traceback without the frames around the call; None if none."""
@@ -103,7 +107,7 @@ class PlainExecutor:
         except Exception:
             if attempt.error is None:
                 raise  # ours, not the handler's
-        return attempt.failure() or Verdict(result=Result.HANDLED)
+        return attempt.failure() or Verdict(result=Result.HANDLED, value=attempt.value)
 
     def extend(self, idempotency_key: str, seconds: float) -> None:
         """Nothing is kept."""

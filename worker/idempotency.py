@@ -165,8 +165,9 @@ class IdempotentExecutor:
             config=self._config(remaining_seconds),
             key_prefix=self._prefix,
         )
+        kept: object = None
         try:
-            once(idempotency_key=event.idempotency_key)
+            kept = once(idempotency_key=event.idempotency_key)
         except IdempotencyAlreadyInProgressError as error:
             if attempt.error is None:
                 return Verdict(result=Result.BUSY, retry_after_seconds=_lease_left_seconds(error))
@@ -180,14 +181,17 @@ class IdempotentExecutor:
                 logger.error(
                     "the event was handled, but its key could not be recorded", extra={Field.REASON: str(error)}
                 )
-                return Verdict(result=Result.HANDLED)
+                return Verdict(result=Result.HANDLED, value=attempt.value)
             if attempt.error is None:
                 return Verdict(result=Result.UNAVAILABLE, error=error)
             logger.warning("the key of a failed event stays taken until it lapses", extra={Field.REASON: str(error)})
         except Exception:
             if attempt.error is None:
                 raise  # ours, not the handler's
-        return attempt.failure() or Verdict(result=Result.HANDLED if attempt.returned else Result.DUPLICATE)
+        failure = attempt.failure()
+        if failure is not None or attempt.returned:
+            return failure or Verdict(result=Result.HANDLED, value=attempt.value)
+        return Verdict(result=Result.DUPLICATE, value=kept if isinstance(kept, dict) else None)
 
     def extend(self, idempotency_key: str, seconds: float) -> None:
         """Keep the key while the message is invisible to others. A failure is logged; the next beat tries again."""

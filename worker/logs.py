@@ -39,6 +39,8 @@ class Field(StrEnum):
     REASON = "reason"
     MESSAGES = "messages"
     """A number of messages."""
+    STATUS = "status"
+    """Of an HTTP answer."""
 
 
 class Outcome(StrEnum):
@@ -50,6 +52,10 @@ class Outcome(StrEnum):
     RETRY = "retry"
     """The handler failed; the message comes back after a back-off."""
     DEAD_LETTERED = "dead-lettered"
+    FAILED = "failed"
+    """The handler failed, and the caller of the API was told."""
+    REFUSED = "refused"
+    """A request that never reached the handler."""
     GIVEN_BACK = "given-back"
     """Not tried to the end, through no fault of the message; it comes back."""
 

@@ -51,10 +51,26 @@ _ARNS = {
     "aws:lb/listener:Listener": "elasticloadbalancing:{r}:{a}:listener/app/{n}/0a1b/2c3d",
     "aws:apigatewayv2/api:Api": "apigateway:{r}::/apis/{n}",
     "aws:servicediscovery/service:Service": "servicediscovery:{r}:{a}:service/srv-{n}",
+    "aws:mq/broker:Broker": "mq:{r}:{a}:broker:{n}:b-0a1b2c3",
     "aws:secretsmanager/secret:Secret": "secretsmanager:{r}:{a}:secret:{n}-AbCdEf",
     "aws:kinesis/stream:Stream": "kinesis:{r}:{a}:stream/{n}",
+    "aws:msk/cluster:Cluster": "kafka:{r}:{a}:cluster/{n}/0a1b-2c3d-s3",
+    "aws:msk/configuration:Configuration": "kafka:{r}:{a}:configuration/{n}/0a1b-2c3d-s3",
+    "aws:msk/serverlessCluster:ServerlessCluster": "kafka:{r}:{a}:cluster/{n}/0a1b-2c3d-s3",
     "aws:kinesis/streamConsumer:StreamConsumer": "kinesis:{r}:{a}:stream/stream/consumer/{n}:1700000000",
 }
+
+
+def _broker_instances(inputs: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Amazon MQ answers with one instance of RabbitMQ, also for a cluster, and with each of ActiveMQ's."""
+    if inputs["engineType"] == "RabbitMQ":
+        return [{"endpoints": [f"amqps://b-0a1b2c3.mq.{REGION}.amazonaws.com:5671"]}]
+    ports = {"ssl": 61617, "amqp+ssl": 5671, "stomp+ssl": 61614, "mqtt+ssl": 8883, "wss": 61619}
+    numbers = (1, 2) if inputs["deploymentMode"] == "ACTIVE_STANDBY_MULTI_AZ" else (1,)
+    return [
+        {"endpoints": [f"{scheme}://b-0a1b2c3-{n}.mq.{REGION}.amazonaws.com:{port}" for scheme, port in ports.items()]}
+        for n in numbers
+    ]
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,10 @@ class Recorder(Mocks):
             return outputs["url"], outputs
         if args.typ == "aws:cloudwatch/eventEndpoint:EventEndpoint":
             outputs["endpointUrl"] = "https://abcde.veo.endpoint.events.amazonaws.com"
+        if args.typ in ("aws:msk/cluster:Cluster", "aws:msk/serverlessCluster:ServerlessCluster"):
+            outputs |= {"clusterName": physical, "bootstrapBrokersSaslIam": f"b-1.{physical}.kafka.amazonaws.com:9098"}
+        if args.typ == "aws:msk/configuration:Configuration":
+            outputs["latestRevision"] = 1
         if args.typ == "aws:kms/key:Key":
             outputs["keyId"] = physical
         if args.typ == "aws:lb/loadBalancer:LoadBalancer":
@@ -105,6 +125,8 @@ class Recorder(Mocks):
             outputs |= {"repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{physical}", "registryId": ACCOUNT}
         if args.typ == "docker-build:index:Image":
             outputs["ref"] = f"{outputs['tags'][0]}@sha256:{'0' * 64}"
+        if args.typ == "aws:mq/broker:Broker":
+            outputs |= {"brokerName": physical, "instances": _broker_instances(outputs)}
         if args.typ == "aws:ecs/taskDefinition:TaskDefinition":
             outputs["arnWithoutRevision"] = outputs["arn"].rpartition(":")[0]
         return physical, outputs

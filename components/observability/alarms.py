@@ -33,10 +33,13 @@ _MINUTE_SECONDS = 60
 class Runbook(StrEnum):
     """Files that a description may refer to; each exists."""
 
+    BROKER = "docs/runbooks/broker.md"
     DEAD_LETTER_QUEUE = "docs/runbooks/dead-letter-queue.md"
     OLDEST_MESSAGE = "docs/runbooks/oldest-message.md"
     RUN_TASK_FAILURES = "docs/runbooks/run-task-failures.md"
     STREAM_BEHIND = "docs/runbooks/stream-behind.md"
+    KAFKA_CLUSTER = "docs/runbooks/kafka-cluster.md"
+    KAFKA_LAG = "docs/runbooks/kafka-lag.md"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,9 +88,7 @@ class Cluster:
                 partition = TopicPartition(self.dead_letter_topic, number)
                 low, high = consumer.get_watermark_offsets(partition, timeout=10)
                 ends[number] = (low, high)
-            consumer.assign(
-                [TopicPartition(self.dead_letter_topic, number, low) for number, (low, _) in ends.items()]
-            )
+            consumer.assign([TopicPartition(self.dead_letter_topic, number, low) for number, (low, _) in ends.items()])
             expected = sum(high - low for low, high in ends.values())
             found: list[Message] = []
             deadline = time.monotonic() + 10

@@ -65,6 +65,7 @@ def create_rule(request: Request) -> Created:
     "deadLetterConfig",
     "ecsTarget",
     "eventBusName",
+    "httpTarget",
     "input",
     "inputPath",
     "inputTransformer",
@@ -92,6 +93,7 @@ def create_target(request: Request) -> Created:
             "roleArn",
             sqsParameters="sqsTarget",
             kinesisParameters="kinesisTarget",
+            httpParameters="httpTarget",
         ),
     }
     answer = request.call("events", "put_targets", Rule=rule, EventBusName=bus, Targets=[target])

@@ -25,6 +25,9 @@ __all__ = [
     "CONCURRENCY",
     "DEAD_LETTER_QUEUE_URL",
     "ECS_AGENT_URI",
+    "EVENT",
+    "EVENT_PATHS",
+    "EVENT_REFERENCE",
     "HANDLER",
     "IDEMPOTENCY_EXPIRES_SECONDS",
     "IDEMPOTENCY_TABLE",
@@ -169,6 +172,14 @@ KAFKA_SESSION_SECONDS: Final = "KAFKA_SESSION_SECONDS"
 """Source ``kafka``: how long a killed worker's partitions stay unattended, 6 to 300; default 45."""
 KAFKA_BATCH_SIZE: Final = "KAFKA_BATCH_SIZE"
 """Source ``kafka``: records per read, 1 to 10,000; default 500. Twice as many of a partition are in hand at most."""
+
+EVENT: Final = "EDA_EVENT"
+"""Source ``task``: the one event, as JSON; with everything else of the task's overrides at most 8,192 characters."""
+EVENT_REFERENCE: Final = "EDA_EVENT_REFERENCE"
+"""Source ``task``: where a larger event's JSON is, ``s3://bucket/key``."""
+EVENT_PATHS: Final = "EDA_EVENT_PATHS"
+"""Source ``task``: a JSON object of variables to paths into the event (``{"KEY": "$.detail.object.key"}``): the event
+is put together from these variables, because EventBridge can hand a task parts of an event only."""
 
 ECS_AGENT_URI: Final = "ECS_AGENT_URI"
 """Set by ECS in every Fargate container: the agent's endpoint, here for task scale-in protection."""

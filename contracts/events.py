@@ -4,6 +4,8 @@ EventBridge adds ``id``, ``time``, ``account`` and ``region``; the producer owns
 
     {"source": "pizza.service.com", "detail-type": "OrderCreated",
      "detail": {"metadata": {"idempotency-key": "837uy4erje"}, "data": {"region": "AU"}}}
+
+Events of AWS services (source ``aws.…``) have a ``detail`` of their own, which becomes the data.
 """
 
 from __future__ import annotations
@@ -31,6 +33,14 @@ def _mapping(value: object, path: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise EventError(f"{path}: expected an object, got {type(value).__name__} {value!r:.80}")
     return value
+
+
+def _service_key(envelope: Mapping[str, Any], detail: Mapping[str, Any]) -> object:
+    bucket, item = detail.get("bucket"), detail.get("object")
+    if envelope.get("source") != "aws.s3" or not isinstance(bucket, Mapping) or not isinstance(item, Mapping):
+        return envelope.get("id")
+    parts = (bucket.get("name"), item.get("key"), item.get("version-id"), item.get("sequencer"))
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +74,16 @@ class Event:
     def from_envelope(cls, document: object) -> Event:
         """Read the envelope as EventBridge delivers it (and as `ops send` accepts it: the added fields may be absent).
 
+        An event of an AWS service has no metadata: all of its detail is the data, and the key is EventBridge's id, or,
+        of an S3 object, bucket, key, version and sequencer, which are the same in both copies of one notification.
+
         Raises:
             EventError: names the path and the value that break the contract.
         """
         envelope = _mapping(document, "event")
         detail = _mapping(envelope.get("detail"), "detail")
+        if str(envelope.get("source")).startswith("aws.") and "metadata" not in detail:
+            detail = {"metadata": {"idempotency-key": _service_key(envelope, detail)}, "data": detail}
         metadata = _mapping(detail.get("metadata"), "detail.metadata")
         return cls(
             source=_text(envelope.get("source"), "source"),

@@ -16,6 +16,7 @@ __all__ = ["ACTIONS_WITHOUT_RESOURCES", "walk_policies"]
 
 ACTIONS_WITHOUT_RESOURCES = {
     "ecr:GetAuthorizationToken": "a registry login belongs to the account",
+    "ecs:ListTasks": "its only resource type is the container instance, which Fargate has none of",
 }
 """Actions that AWS authorises on ``*`` only, with the reason (Service Authorization Reference)."""
 

@@ -11,8 +11,10 @@ class ExitCode(IntEnum):
     OK = 0
     """Stopped on request, and everything in hand was handled or given back."""
     ERROR = 1
-    """The worker itself failed; the log has the traceback."""
+    """The worker itself failed, or with source ``task`` its handler; the log has the traceback."""
     USAGE = 2
     """Unknown source, or settings that cannot work."""
     UNFINISHED = 3
     """The stop timeout was shorter than the work in hand, which was interrupted and given back."""
+    REFUSED = 4
+    """Source ``task``: no other attempt can help; the handler said so, or the event is none."""

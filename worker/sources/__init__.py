@@ -22,6 +22,7 @@ SOURCES: Final = {
     "kafka": "worker.sources.kafka",
     "queue": "worker.sources.queue",
     "stream": "worker.sources.stream",
+    "task": "worker.sources.task",
 }
 """Source → the module whose ``run`` consumes it; imported on use, since each source has its own client library."""
 

@@ -10,17 +10,16 @@ from typing import Any
 import pulumi_aws as aws
 
 from components.compute.cluster import FARGATE, FARGATE_SPOT, Cluster
-from components.compute.task_definition import TASKS_SERVICE, TaskDefinition
-from components.core.iam import Statement, pass_role
+from components.compute.task import run_task
+from components.compute.task_definition import TaskDefinition
+from components.core.iam import Statement
 from components.core.validation import Range
 from components.network import Network
 from components.routers.targets.base import EVENTS_SERVICE, Addressable, Binding, RetryPolicy, RuleSide, refuse
 from components.routers.targets.input import InputTransformer, TargetInput, path_problem
+from contracts.task_events import MAX_OVERRIDES_CHARACTERS
 
 __all__ = ["MAX_OVERRIDES_CHARACTERS", "EcsTaskTarget", "LambdaTarget", "StateMachineTarget"]
-
-MAX_OVERRIDES_CHARACTERS = 8192
-"""ECS API reference, TaskOverride: "a maximum of 8192 characters"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,22 +139,11 @@ class EcsTaskTarget:
         return {"containerOverrides": [container]}
 
     def bind(self, rule: RuleSide) -> Binding:
-        cluster, definition = self.cluster, self.task_definition
-        tasks = cluster.arn.apply(lambda arn: arn.replace(":cluster/", ":task/") + "/*")
-        statements = [
-            Statement(
-                actions=["ecs:RunTask"],
-                resources=[definition.family_arn.apply(lambda arn: f"{arn}:*")],
-                conditions={"ArnEquals": {"ecs:cluster": cluster.arn}},
-            ),
-            Statement(
-                actions=["ecs:TagResource"],
-                resources=[tasks],
-                conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
-            ),
-            pass_role([definition.execution_role_arn, definition.task_role_arn], TASKS_SERVICE),
-        ]
-        return Binding(arn=cluster.arn, statements=statements, ecs_target=self._target())
+        return Binding(
+            arn=self.cluster.arn,
+            statements=run_task(self.cluster, self.task_definition),
+            ecs_target=self._target(),
+        )
 
     def _target(self) -> aws.cloudwatch.EventTargetEcsTargetArgs:
         return aws.cloudwatch.EventTargetEcsTargetArgs(

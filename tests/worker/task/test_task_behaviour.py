@@ -1,0 +1,124 @@
+"""The source `task` on the embedded AWS: one event, one exit code, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts import environment as names
+from tests.emulator import ROOT, Account
+from tests.worker.support import Shop, envelope, wait_for
+
+
+@pytest.fixture
+def shop(account: Account, tmp_path: Path) -> Shop:
+    return Shop(account, tmp_path)
+
+
+def start(shop: Shop, event: str | None = None, **variables: str) -> subprocess.Popen[str]:
+    environment = {**shop.environment, **({names.EVENT: event} if event else {}), **variables}
+    return subprocess.Popen(
+        [sys.executable, "-m", "worker", "task"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(task: subprocess.Popen[str]) -> tuple[int, str]:
+    output, _ = task.communicate(timeout=30)
+    return task.returncode, output
+
+
+def outcome(output: str) -> list[Any]:
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return [line["outcome"] for line in lines if "outcome" in line]
+
+
+def test_handled_is_exit_code_0_and_another_copy_too_without_a_second_call(shop: Shop):
+    code, output = finish(start(shop, envelope("a")))
+    assert (code, outcome(output)) == (0, ["handled"])
+    code, output = finish(start(shop, envelope("a")))
+    assert (code, outcome(output)) == (0, ["duplicate"])
+    assert shop.attempts() == {"a": 1}
+
+
+def test_a_failure_is_exit_code_1_and_can_be_tried_again(shop: Shop):
+    code, output = finish(start(shop, envelope("a", fail=1)))
+    assert (code, outcome(output)) == (1, ["failed"])
+    assert "failure 1 of a" in output
+    assert finish(start(shop, envelope("a", fail=1)))[0] == 0
+    assert shop.attempts() == {"a": 2}
+
+
+def test_what_no_retry_can_help_is_exit_code_4(shop: Shop):
+    assert finish(start(shop, envelope("a", poison=True)))[0] == 4
+    assert finish(start(shop, "no event"))[0] == 4
+    assert finish(start(shop, None, **{names.EVENT_REFERENCE: "s3://nowhere/at-all"}))[0] != 0
+
+
+def test_without_an_event_the_message_says_where_one_may_be(shop: Shop):
+    code, output = finish(start(shop))
+    assert code == 2
+    assert output == (
+        "worker: EDA_EVENT: not set; a task gets its event in one of EDA_EVENT, EDA_EVENT_REFERENCE or EDA_EVENT_PATHS\n"
+    )
+    code, output = finish(start(shop, None, **{names.EVENT_REFERENCE: "https://example.com/x"}))
+    assert (code, output.count("is not a place")) == (2, 1)
+    code, output = finish(start(shop, None, **{names.EVENT_PATHS: "[]"}))
+    assert (code, output.count("is malformed")) == (2, 1)
+
+
+def test_an_event_by_reference_may_have_any_size(shop: Shop):
+    s3 = shop.account.client("s3")
+    s3.create_bucket(Bucket="events", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+    s3.put_object(Bucket="events", Key="2026/a b.json", Body=envelope("big", filling="x" * 300_000).encode())
+    assert finish(start(shop, None, **{names.EVENT_REFERENCE: "s3://events/2026/a b.json"}))[0] == 0
+    assert shop.attempts() == {"big": 1}
+    code, output = finish(start(shop, None, **{names.EVENT_REFERENCE: "s3://events/other"}))
+    assert (code, output.count("there is no object s3://events/other")) == (4, 1)
+
+
+def test_an_event_in_parts_is_put_together(shop: Shop):
+    paths = {"ID": "$.id", "SOURCE": "$.source", "TYPE": "$.detail-type", "KEY": "$.detail.object.key"}
+    variables = {"ID": "id-1", "SOURCE": "aws.s3", "TYPE": "Object Created", "KEY": "photo.jpg"}
+    code, output = finish(start(shop, None, **variables, **{names.EVENT_PATHS: json.dumps(paths)}))
+    assert (code, outcome(output)) == (0, ["handled"])
+    assert shop.attempts() == {"id-1": 1}
+
+
+def test_sigterm_waits_for_the_work_within_the_stop_timeout(shop: Shop):
+    task = start(shop, envelope("a", seconds=1))
+    wait_for("the handler", lambda: shop.more_calls_than(0))
+    task.send_signal(signal.SIGTERM)
+    assert finish(task)[0] == 0
+    assert shop.calls("end") != []
+
+
+def test_work_that_outlasts_the_stop_timeout_is_exit_code_3_and_its_key_is_free(shop: Shop):
+    task = start(shop, envelope("a", seconds=20), **{names.STOP_TIMEOUT_SECONDS: "2"})
+    wait_for("the handler", lambda: shop.more_calls_than(0))
+    began = time.monotonic()
+    task.send_signal(signal.SIGTERM)
+    code, output = finish(task)
+    assert (code, outcome(output)) == (3, ["given-back"])
+    assert time.monotonic() - began < 15
+    # another one does not wait for a lease to end
+    assert shop.dynamodb.scan(TableName="keys")["Items"] == []
+
+
+def test_a_second_task_waits_for_the_first_and_does_not_repeat_it(shop: Shop):
+    first = start(shop, envelope("a", seconds=2))
+    wait_for("the handler", lambda: shop.more_calls_than(0))
+    second = start(shop, envelope("a", seconds=2))
+    assert [finish(first)[0], finish(second)[0]] == [0, 0]
+    assert shop.attempts() == {"a": 1}

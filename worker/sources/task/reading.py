@@ -1,0 +1,66 @@
+"""The one event of a standalone task, from its environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from contracts import environment as names
+from contracts.errors import EventError
+from contracts.events import Event
+from contracts.task_events import assembled
+from worker.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["read_event", "read_object"]
+
+
+def read_event(environment: Mapping[str, str], fetch: Callable[[str, str], str]) -> Event:
+    """The event that the variables hold, refer to, or are parts of.
+
+    Args:
+        environment: of the container.
+        fetch: bucket and key → the text of an object.
+
+    Raises:
+        SettingsError: none of the variables is set, or one is malformed.
+        EventError: what they hold is not an event.
+    """
+    if text := environment.get(names.EVENT):
+        return Event.from_json(text)
+    if reference := environment.get(names.EVENT_REFERENCE):
+        place = urlsplit(reference)
+        if place.scheme != "s3" or not place.netloc or not place.path.strip("/"):
+            raise SettingsError([f"{names.EVENT_REFERENCE}: {reference!r} is not a place; allowed: s3://bucket/key"])
+        return Event.from_json(fetch(place.netloc, reference.split("/", 3)[3]))
+    if paths := environment.get(names.EVENT_PATHS):
+        return Event.from_envelope(assembled(_fields(paths), environment))
+    allowed = f"{names.EVENT}, {names.EVENT_REFERENCE} or {names.EVENT_PATHS}"
+    raise SettingsError([f"{names.EVENT}: not set; a task gets its event in one of {allowed}"])
+
+
+def _fields(text: str) -> dict[str, str]:
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict) or not all(isinstance(path, str) for path in fields.values()):
+        raise SettingsError([f'{names.EVENT_PATHS}: {text!r:.80} is malformed; allowed: {{"KEY": "$.detail.key"}}'])
+    return fields
+
+
+def read_object(client: S3Client) -> Callable[[str, str], str]:
+    """How `read_event` fetches an event by reference."""
+
+    def fetch(bucket: str, key: str) -> str:
+        try:
+            body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+            return body.decode()
+        except client.exceptions.NoSuchKey as error:
+            raise EventError(f"{names.EVENT_REFERENCE}: there is no object s3://{bucket}/{key}") from error
+
+    return fetch

@@ -1,0 +1,122 @@
+"""Handle the task's event, keep its idempotency key meanwhile, and turn the verdict into an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from contracts.errors import EventError
+from contracts.events import Event
+from worker import logs
+from worker.assembly import client_config, executor_for, open_session
+from worker.execution import Executor, Result, Verdict
+from worker.exit_codes import ExitCode
+from worker.handler import Handler
+from worker.logs import Field, Outcome
+from worker.settings import Settings
+from worker.sources.task.reading import read_event, read_object
+from worker.stopping import Stop
+from worker.threads import spawn
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["LEASE_SECONDS", "run"]
+
+LEASE_SECONDS = 30.0
+"""How long the key of a killed task stays taken; extended at each third of it."""
+LOOK_SECONDS = 1.0
+"""Between two looks at a key that another task has, or at a table that cannot be reached."""
+
+logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings, handler: Handler, stop: Stop) -> ExitCode:
+    """Handle one event.
+
+    Raises:
+        SettingsError: the environment has no event.
+    """
+    session = open_session()
+    client: S3Client = session.client("s3", config=client_config(settings, read_timeout_seconds=20))
+    try:
+        event = read_event(os.environ, read_object(client))
+    except EventError as error:
+        logger.error("the task's event is none", extra={Field.OUTCOME: Outcome.FAILED, Field.REASON: str(error)})
+        return ExitCode.REFUSED
+    fields = {
+        Field.EVENT_ID: event.id,
+        Field.EVENT_TYPE: event.detail_type,
+        Field.IDEMPOTENCY_KEY: event.idempotency_key,
+    }
+    with logs.context(**fields):
+        executor = executor_for(settings, handler, session)
+        return _Work(event, executor, stop, settings.drain_seconds, fields).finish()
+
+
+class _Work:
+    """The handler runs in a thread, so that the main thread can end the task when it is told to stop."""
+
+    def __init__(
+        self, event: Event, executor: Executor, stop: Stop, drain_seconds: float, fields: dict[Field, str]
+    ) -> None:
+        self._event = event
+        self._executor = executor
+        self._stop = stop
+        self._drain_seconds = drain_seconds
+        self._fields = fields
+        self._done = threading.Event()
+        self._verdict: Verdict | None = None
+
+    def finish(self) -> ExitCode:
+        started = time.monotonic()
+        spawn("handler", self._handle, self._stop)
+        spawn("lease", self._keep_the_key, self._stop)
+        while not self._done.is_set() and not self._stop.requested.is_set():
+            self._stop.requested.wait(0.05)
+        if self._stop.requested.is_set() and not self._stop.failed:
+            self._done.wait(self._drain_seconds)
+        if self._stop.failed:
+            return ExitCode.ERROR
+        duration = round((time.monotonic() - started) * 1000)
+        if self._verdict is None:
+            self._executor.abandon(self._event.idempotency_key)
+            logger.warning("interrupted", extra={Field.OUTCOME: Outcome.GIVEN_BACK, Field.DURATION_MS: duration})
+            return ExitCode.UNFINISHED
+        return self._exit_code(self._verdict, duration)
+
+    def _handle(self) -> None:
+        with logs.context(**self._fields):
+            while not self._stop.requested.is_set():
+                verdict = self._executor.execute(self._event, lambda: LEASE_SECONDS)
+                if verdict.result not in (Result.BUSY, Result.UNAVAILABLE):
+                    self._verdict = verdict
+                    break
+                # Ending here would say that the work is done, or that it failed; neither is known yet.
+                self._stop.requested.wait(min(LOOK_SECONDS, verdict.retry_after_seconds or LOOK_SECONDS))
+            self._done.set()
+
+    def _keep_the_key(self) -> None:
+        while not self._done.wait(LEASE_SECONDS / 3):
+            self._executor.extend(self._event.idempotency_key, LEASE_SECONDS)
+
+    def _exit_code(self, verdict: Verdict, duration: int) -> ExitCode:
+        if verdict.result is Result.FAILED:
+            error = verdict.error
+            logger.error(
+                "the handler failed",
+                exc_info=error,
+                extra={
+                    Field.OUTCOME: Outcome.FAILED,
+                    Field.ERROR: type(error).__name__,
+                    Field.REASON: str(error),
+                    Field.DURATION_MS: duration,
+                },
+            )
+            return ExitCode.ERROR if verdict.retryable else ExitCode.REFUSED
+        outcome = Outcome.DUPLICATE if verdict.result is Result.DUPLICATE else Outcome.HANDLED
+        logger.info("event handled", extra={Field.OUTCOME: outcome, Field.DURATION_MS: duration})
+        return ExitCode.OK

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import yaml
 
 from components.config import SettingsError, parse
+from components.config.fan_out import FanOutSettings
+from tests.emulator import ROOT
 from tests.program.support import run_program, settings_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -79,3 +83,11 @@ def test_a_pattern_and_a_worker_cannot_share_a_name():
 )
 def test_mistakes_are_named_by_their_path(change: dict[str, Any], problem: str):
     assert any(line.startswith(problem) for line in problems(change)), problems(change)
+
+
+def test_the_example_of_the_documentation_is_accepted():
+    (example,) = re.findall(r"```yaml\nconfig:\n(.*?)```", (ROOT / "docs" / "fan-out.md").read_text(), re.DOTALL)
+    config = {key.removeprefix("eda:"): json.dumps(value) for key, value in yaml.safe_load(example).items()}
+    settings = parse(config, "dev").patterns["shop"]
+    assert isinstance(settings, FanOutSettings)
+    assert set(settings.workers) == {"kitchen", "billing"}

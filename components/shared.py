@@ -6,13 +6,17 @@ import pulumi
 
 from components.compute.cluster import Cluster, ClusterArgs
 from components.config import StackSettings
+from components.config.brokers import BrokerSettings
 from components.config.streams import StreamSettings
 from components.core.base import Component
 from components.encryption import EncryptionKey
 from components.network import Network, NetworkArgs
 from components.observability.alarm_topic import AlarmTopic, AlarmTopicArgs
+from components.observability.broker_alarms import BrokerAlarms, BrokerAlarmsArgs
 from components.observability.stream_alarms import StreamAlarms, StreamAlarmsArgs
 from components.routers.event_bus import EventBus, EventBusArgs
+from components.stores.broker import Broker
+from components.stores.broker_settings import broker_args
 from components.streams.kinesis import KinesisStream, KinesisStreamArgs, StreamMode
 
 __all__ = ["Shared", "stream_args"]
@@ -35,6 +39,7 @@ class Shared(Component):
         network, cluster, bus: always there.
         encryption_key: None unless ``encryption.customer_managed_key``.
         alarm_topic: None unless ``alarms.topic``.
+        brokers: those that several patterns use, by name.
         streams: those that several patterns read, by name.
         alarms_enabled: whether patterns create alarms.
     """
@@ -72,8 +77,16 @@ class Shared(Component):
         self.encryption_key = EncryptionKey("encryption", opts=self.child()) if customer_managed else None
         self.alarms_enabled = settings.alarms.enabled
         self.alarm_topic = self._create_alarm_topic(settings) if settings.alarms.topic else None
+        self.brokers = {name: self._create_broker(name, broker) for name, broker in settings.brokers.items()}
         self.streams = {name: self._create_stream(name, stream) for name, stream in settings.streams.items()}
         self.publish({"bus": self.bus.bus_name, "cluster": self.cluster.cluster_name})
+
+    def _create_broker(self, name: str, settings: BrokerSettings) -> Broker:
+        broker = Broker(f"{name}-broker", broker_args(settings, self.network, self.encryption_key), self.child())
+        if self.alarms_enabled:
+            topic_arn = self.alarm_topic.arn if self.alarm_topic else None
+            BrokerAlarms(f"{name}-broker-alarms", BrokerAlarmsArgs(broker=broker, topic_arn=topic_arn), self.child())
+        return broker
 
     def _create_stream(self, name: str, settings: StreamSettings) -> KinesisStream:
         stream = KinesisStream(name, stream_args(settings, self.encryption_key), self.child())

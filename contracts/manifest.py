@@ -20,6 +20,7 @@ from contracts.errors import ManifestError
 __all__ = [
     "PARAMETER_MAX_BYTES",
     "VERSION",
+    "BrokerRef",
     "BusRef",
     "DeadLetterQueueRef",
     "Holds",
@@ -60,6 +61,19 @@ class Holds(StrEnum):
     """Messages that a topic could not deliver to the subscriber `origin_arn`, just as it would have got them."""
     RECORDS = "records"
     """Records of the stream `origin_arn` that a worker could not process; each names its place (contracts.messages)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerRef:
+    """`urls` are the worker's endpoints; the secret is a JSON object with ``username`` and ``password``."""
+
+    name: str
+    arn: str
+    engine: str
+    urls: tuple[str, ...]
+    secret_arn: str
+    queue: str
+    dead_letter_queue: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +156,7 @@ class PatternManifest:
     topic: TopicRef | None = None
     queue: QueueRef | None = None
     stream: StreamRef | None = None
+    broker: BrokerRef | None = None
     dead_letter_queues: tuple[DeadLetterQueueRef, ...] = ()
     service: ServiceRef | None = None
     scaling: ScalingRef | None = None

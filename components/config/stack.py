@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from components.config.base import PatternSettings, Settings
+from components.config.broker_worker import BrokerWorkerSettings
+from components.config.brokers import BrokerSettings
 from components.config.fan_out import FanOutSettings
 from components.config.queue_worker import QueueWorkerSettings
 from components.config.shared import (
@@ -22,6 +24,7 @@ from components.config.streams import StreamSettings
 __all__ = ["PATTERNS", "StackSettings"]
 
 PATTERNS: Mapping[str, type[PatternSettings]] = {
+    "broker-worker": BrokerWorkerSettings,
     "queue-worker": QueueWorkerSettings,
     "fan-out": FanOutSettings,
     "stream-worker": StreamWorkerSettings,
@@ -37,6 +40,9 @@ class StackSettings(Settings):
     cluster: ClusterSettings = Field(default_factory=ClusterSettings, description="the ECS cluster")
     encryption: EncryptionSettings = Field(default_factory=EncryptionSettings, description="default SSE-SQS")
     alarms: AlarmSettings = Field(default_factory=AlarmSettings, description="who hears of alarms; default nobody")
+    brokers: dict[str, BrokerSettings] = Field(
+        default_factory=dict, description="a map of names to message brokers that several patterns use; default none"
+    )
     streams: dict[str, StreamSettings] = Field(
         default_factory=dict, description="a map of names to Kinesis streams that several patterns read; default none"
     )

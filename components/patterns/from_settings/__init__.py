@@ -8,10 +8,12 @@ from typing import Any, Protocol
 import pulumi
 
 from components.config.base import PatternSettings
+from components.config.broker_worker import BrokerWorkerSettings
 from components.config.fan_out import FanOutSettings
 from components.config.queue_worker import QueueWorkerSettings
 from components.config.stream_worker import StreamWorkerSettings
 from components.core.errors import ComponentError
+from components.patterns.from_settings.broker_worker import build_broker_worker
 from components.patterns.from_settings.fan_out import build_fan_out
 from components.patterns.from_settings.queue_worker import build_queue_worker
 from components.patterns.from_settings.stream_worker import build_stream_worker
@@ -29,6 +31,7 @@ class Pattern(Protocol):
 
 
 _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]] = {
+    BrokerWorkerSettings: build_broker_worker,
     QueueWorkerSettings: build_queue_worker,
     FanOutSettings: build_fan_out,
     StreamWorkerSettings: build_stream_worker,

@@ -234,6 +234,29 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
     assert shop.waiting() == 0
 
 
+def test_order_is_kept_when_the_active_task_is_killed(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:
+    shop = RabbitShop(account, tmp_path, rabbitmq)
+    settings = {"BROKER_ORDERED": "true", "MAX_RECEIVE_COUNT": "20", "BROKER_PREFETCH": "10"}
+    tasks = [shop.start(**settings)]
+    try:
+        tasks[0].wait_until_consuming()
+        shop.send([envelope(f"k{n}", number=n, seconds=0.03) for n in range(40)])
+        for kills in range(1, 4):
+            tasks.append(shop.start(**settings))
+            wait_for("some work", lambda kills=kills: len(shop.calls()) > 8 * kills)  # type: ignore[misc]
+            tasks[kills - 1].kill()
+        wait_for("the rest", lambda: len(shop.ends()) == 40, 30)
+        assert tasks[-1].stop() == 0, tasks[-1].text()
+    finally:
+        for task in tasks:
+            task.kill()
+    # The message in hand at a kill may be begun, or even handled, again; none overtakes another.
+    numbers = [call["number"] for call in shop.calls("end")]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == set(range(40))
+    assert (shop.waiting(), shop.dead_letters()) == (0, [])
+
+
 def test_a_queue_that_somebody_else_made_is_used_as_it_is(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:
     shop = RabbitShop(account, tmp_path, rabbitmq)
     with rabbitmq.connect() as connection:

@@ -24,10 +24,10 @@ from components.config.streams import StreamSettings
 __all__ = ["PATTERNS", "StackSettings"]
 
 PATTERNS: Mapping[str, type[PatternSettings]] = {
-    "broker-worker": BrokerWorkerSettings,
     "queue-worker": QueueWorkerSettings,
     "fan-out": FanOutSettings,
     "stream-worker": StreamWorkerSettings,
+    "broker-worker": BrokerWorkerSettings,
 }
 """The patterns that a stack can name, by the value of ``pattern:``."""
 

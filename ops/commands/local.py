@@ -123,7 +123,7 @@ def logs(
 def demo(output: _OutputOption = Format.TABLE) -> None:
     """Send events through every pattern and show what became of them. Example: ops local demo --output json"""
     from ops.local import environment
-    from ops.local.demo.progress import live_line
+    from ops.local.demo.progress import live_lines
     from ops.local.demo.row import COLUMNS
     from ops.local.demo.run import run_demos
     from ops.local.demo.stage import Stage
@@ -131,8 +131,8 @@ def demo(output: _OutputOption = Format.TABLE) -> None:
     home = _home()
     state = environment.require_running(home)
     out = Output(output)
-    with live_line(out.say) as show:
-        rows = run_demos(Stage.enter(home, state, show), out.say)
+    with live_lines(out.say) as progress:
+        rows = run_demos(Stage.enter(home, state, progress), out.say)
     out.rows(COLUMNS, [asdict(row) | ({} if out.json else {"ok": "yes" if row.ok else "NO"}) for row in rows])
     if not all(row.ok for row in rows):
         raise typer.Exit(ExitCode.ERROR)

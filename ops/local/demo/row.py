@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from contracts.manifest import PatternManifest
+
 __all__ = ["COLUMNS", "Row"]
 
 
@@ -34,6 +36,22 @@ class Row:
     seconds: float
     ok: bool
     note: str
+
+    @classmethod
+    def failed(cls, manifest: PatternManifest, *, seconds: float, note: str) -> Row:
+        """The row of a demo that could not go on."""
+        return cls(
+            name=manifest.name,
+            pattern=manifest.pattern,
+            path="",
+            sent=0,
+            processed=0,
+            dead_lettered=0,
+            replayed=0,
+            seconds=round(seconds, 1),
+            ok=False,
+            note=note,
+        )
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

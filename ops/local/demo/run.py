@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from contracts.manifest import PatternManifest
+from ops.errors import OpsError
 from ops.local.demo import queue_worker
 from ops.local.demo.row import Row
 from ops.local.demo.stage import Stage
@@ -33,17 +36,29 @@ _DEMOS = {
 def run_demos(stage: Stage, say: Callable[[str], None]) -> list[Row]:
     """One row per pattern of the stack that has a demo; the others are named, with the reason, through `say`.
 
+    All demos run at the same time: each mostly waits, as its events do on AWS.
+
     Raises:
         LocalError: no pattern has one.
     """
-    rows: list[Row] = []
+    chosen: list[tuple[_Demo, PatternManifest]] = []
     for name, manifest in read_patterns(stage.aws.ssm(), stage.state.stack).items():
         demo = _DEMOS.get(manifest.pattern)
         reason = demo.why_not(stage, manifest) if demo else f"there is no demo of {manifest.pattern}"
         if demo is None or reason is not None:
             say(f"{name}: left out: {reason}")
-            continue
-        rows.append(demo.run(stage, manifest))
-    if not rows:
+        else:
+            chosen.append((demo, manifest))
+    if not chosen:
         raise LocalError("no pattern of the local stack has a demo; Pulumi.local.yaml of the project has one: orders")
-    return rows
+    with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
+        return list(pool.map(lambda one: _run(one[0], stage.of(one[1].name), one[1]), chosen))
+
+
+def _run(demo: _Demo, stage: Stage, manifest: PatternManifest) -> Row:
+    """The demo's row; what stops one demo does not stop the others."""
+    begun = time.monotonic()
+    try:
+        return demo.run(stage, manifest)
+    except OpsError as error:
+        return Row.failed(manifest, seconds=time.monotonic() - begun, note=error.message)

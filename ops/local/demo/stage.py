@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ops.actions.queues import QueueDirectory
 from ops.aws import Aws
 from ops.local.account import local_account
+from ops.local.demo.progress import Show
 from ops.local.home import Home, State
 
 __all__ = ["Stage"]
@@ -25,23 +26,33 @@ class Stage:
         home, state: where it is.
         aws: clients, made with this process's environment; see `enter`.
         directory: looks queues up.
-        show: what is going on, in one line that replaces the last one.
+        progress: shows what is going on, by the demo's name.
+        name: of the demo.
     """
 
     home: Home
     state: State
     aws: Aws
     directory: QueueDirectory
-    show: Callable[[str], None]
+    progress: Show
+    name: str = ""
 
     @classmethod
-    def enter(cls, home: Home, state: State, show: Callable[[str], None]) -> Stage:
+    def enter(cls, home: Home, state: State, progress: Show) -> Stage:
         """Point this process's AWS settings at the local stack; a profile or token of a real account is put away."""
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update(local_account(state))
         aws = Aws(region=state.region, endpoint_url=state.endpoint_url)
-        return cls(home, state, aws, QueueDirectory(aws), show)
+        return cls(home, state, aws, QueueDirectory(aws), progress)
+
+    def of(self, name: str) -> Stage:
+        """The stage of one demo: what it shows is under its name."""
+        return replace(self, name=name)
+
+    def show(self, text: str) -> None:
+        """Say what is going on, in one line that replaces this demo's last one."""
+        self.progress(self.name, text)
 
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Poll until `condition` holds; False when it does not within `seconds`."""

@@ -34,7 +34,7 @@ def stage(running: Project, monkeypatch: pytest.MonkeyPatch) -> Stage:
     for name, value in local_account(running.state).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    return Stage.enter(running.home, running.state, lambda text: None)
+    return Stage.enter(running.home, running.state, lambda name, text: None)
 
 
 def _manifest(stage: Stage) -> PatternManifest:

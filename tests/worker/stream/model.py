@@ -49,9 +49,7 @@ class MemoryTable:
     def release(self, lease: Lease, checkpoint: str, crashes: int) -> Lease | None:
         now = self._fenced(lease)
         return now and self._write(
-            dataclasses.replace(
-                now, owner=FREE, beat=now.beat + 1, checkpoint=checkpoint, crashes=crashes, wanted_by=""
-            )
+            dataclasses.replace(now, owner=FREE, beat=now.beat + 1, checkpoint=checkpoint, crashes=crashes)
         )
 
     def ask(self, lease: Lease, me: str) -> Lease | None:

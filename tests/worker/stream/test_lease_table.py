@@ -102,7 +102,10 @@ def test_one_worker_asks_and_the_owner_hears_it(table: Table) -> None:
     assert renewed.wanted_by == "b"
     released = table.release(renewed, TRIM_HORIZON, 0)
     assert released is not None
-    assert released.wanted_by == ""
+    assert (released.owner, released.wanted_by) == ("", "b")
+    theirs = table.take(released, "b")
+    assert theirs is not None
+    assert theirs.wanted_by == ""
 
 
 def test_only_what_has_ended_is_forgotten(table: Table) -> None:

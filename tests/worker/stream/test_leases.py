@@ -57,6 +57,7 @@ def test_a_silent_owner_expires_only_after_a_whole_lease_of_watching():
     watch.observe([beaten], 110.0)
     assert not watch.expired(beaten, 119.0)
     assert not watch.expired(lease, 200.0)  # an old version says nothing
+    watch.observe([held("s")], 200.0)
     assert not watch.expired(held("s"), 999.0)  # free is not expired
 
 
@@ -66,6 +67,16 @@ def test_a_newcomer_asks_the_busiest_and_only_for_one():
     leases["s0"] = held("s0", "a", wanted_by="b")
     assert plan(leases, "b", ()).ask == []
     assert plan(leases, "c", ()).ask == [leases["s1"]]
+
+
+def test_a_lease_that_was_asked_for_is_kept_for_who_asked():
+    leases = table(held("s0", wanted_by="b"), held("s1", "a"))
+    assert plan(leases, "a", ()).take == []  # although a sees nobody else, and could have both
+    assert plan(leases, "b", ()).take == [leases["s0"]]
+    assert plan(leases, "a", {"s0"}).take == [leases["s0"]]  # b never came
+    watch = Watch(LEASE_SECONDS)
+    watch.observe(leases.values(), 0.0)
+    assert watch.expired(leases["s0"], LEASE_SECONDS)
 
 
 def test_one_more_or_less_is_even_enough():
@@ -273,6 +284,9 @@ class Sharing(RuleBasedStateMachine):
         self.renewals_arrive(name, answer_lost=False)
         self.handle(name)
         self.let_go(name)
+        # Who lets go of a shard is the first to look for another.
+        self.scan(name)
+        self.act(name, answer_lost=False)
 
     @rule(name=who)
     def dies_and_comes_again(self, name: str) -> None:

@@ -100,10 +100,10 @@ class LeaseTable:
         )
 
     def release(self, lease: Lease, checkpoint: str, crashes: int) -> Lease | None:
-        """Let go, with the last checkpoint; None when the lease was lost before."""
+        """Let go, with the last checkpoint; None when the lease was lost before. Who wants it keeps its claim."""
         return self._update(
             lease,
-            "SET #owner = :free, beat = beat + :one, #checkpoint = :checkpoint, crashes = :crashes REMOVE wanted_by",
+            "SET #owner = :free, beat = beat + :one, #checkpoint = :checkpoint, crashes = :crashes",
             "#owner = :owner AND epoch = :epoch",
             {
                 ":owner": {"S": lease.owner},

@@ -69,7 +69,8 @@ class Lease:
         epoch: raised by each change of the owner to another one; fences the writes of an owner that has lost it.
         beat: raised by each write of the owner.
         crashes: owners in a row that vanished, less the checkpoints that were written since.
-        wanted_by: a worker that has too few, and asks the owner to finish and let go.
+        wanted_by: a worker that has too few, and asks the owner to finish and let go. It stays when the owner does, and
+            keeps the lease for that worker: the owner would else be the first to take it again.
     """
 
     shard_id: str
@@ -124,9 +125,10 @@ class Watch:
         }
 
     def expired(self, lease: Lease, now: float) -> bool:
-        """Whether the owner has been silent for a whole lease time."""
+        """Whether the owner, or the worker that a free lease is kept for, has been silent for a whole lease time."""
         version, since = self._since.get(lease.shard_id, (None, now))
-        return lease.owner != FREE and version == lease.version and now - since >= self._lease_seconds
+        taken = lease.owner != FREE or lease.wanted_by != ""
+        return taken and version == lease.version and now - since >= self._lease_seconds
 
 
 def ready(leases: Mapping[str, Lease]) -> list[Lease]:
@@ -199,11 +201,16 @@ def plan(leases: Mapping[str, Lease], me: str, expired: Collection[str]) -> Plan
     Args:
         leases: the table.
         me: this worker.
-        expired: ids of leases whose owner has gone.
+        expired: ids of leases whose owner (or the worker that they are kept for) has gone.
     """
     candidates = ready(leases)
     mine = [lease for lease in candidates if lease.owner == me]
-    free = [lease for lease in candidates if lease.owner != me and (lease.owner == FREE or lease.shard_id in expired)]
+    free = [
+        lease
+        for lease in candidates
+        if lease.shard_id in expired or (lease.owner == FREE and lease.wanted_by in ("", me))
+        if lease.owner != me
+    ]
     load = Counter(
         lease.owner for lease in candidates if lease.owner not in (FREE, me) and lease.shard_id not in expired
     )

@@ -6,6 +6,7 @@ The error codes are EventBridge's ERROR_CODE values (EventBridge user guide, "Us
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 from ministack.services import eventbridge
 
 __all__ = ["Delivery", "DeliveryError", "ErrorCode", "follow_path"]
+
+# .field, ['field'] or [0]
+_STEP = re.compile(r"\.([^.\[]+)|\['([^']*)'\]|\[(\d+)\]")
 
 
 class ErrorCode(StrEnum):
@@ -73,10 +77,11 @@ class Delivery:
 
 
 def follow_path(document: Any, path: str) -> Any:
-    """The value under a path like ``$.detail.data``. Raises `DeliveryError` when there is none."""
+    """The value under a path like ``$.detail.data['channel-id'][0]``. Raises `DeliveryError` when there is none."""
     found = document
-    for name in filter(None, path.removeprefix("$").split(".")):
-        if not isinstance(found, dict) or name not in found:
-            raise DeliveryError(ErrorCode.INVALID_PARAMETER, f"the event has no {path}")
-        found = found[name]
+    for name, quoted, index in _STEP.findall(path.removeprefix("$")):
+        try:
+            found = found[int(index)] if index else found[name or quoted]
+        except (KeyError, IndexError, TypeError):
+            raise DeliveryError(ErrorCode.INVALID_PARAMETER, f"the event has no {path}") from None
     return found

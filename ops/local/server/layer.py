@@ -33,6 +33,7 @@ GAPS = (
     "sqs_redrive",
     "sqs_batches",
     "kinesis_resharding",
+    "consumer_authorization",
     "metrics",
     "metric_data",
     "alarms",

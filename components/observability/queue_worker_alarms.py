@@ -98,7 +98,8 @@ class QueueWorkerAlarms(Component):
                     f"{name}-undelivered",
                     rule.dead_letter_queue,
                     Notice(
-                        meaning=f"EventBridge could not deliver events of {pattern} to its queue; they stay 14 days.",
+                        meaning=f"EventBridge could not deliver events of {pattern} to its queue; they stay for 14 "
+                        "days.",
                         command=f"peek-dlq {pattern}",
                         runbook=Runbook.DEAD_LETTER_QUEUE,
                         topic_arn=topic,

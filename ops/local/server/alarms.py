@@ -1,9 +1,9 @@
 """Gap: alarms that look at their own metric.
 
 MiniStack ignores an alarm's dimensions, drops ``Metrics``, evaluates on API calls only and never leaves ALARM when data
-stops. Here every alarm is evaluated at the end of each emulated minute over its own periods, by `alarm_rules`. A
-change of state is recorded, announced as an event, and acted upon; scaling policies are called again each period
-while the alarm lasts.
+stops. Here every alarm is evaluated at the end of each emulated minute over its own periods, by
+`ops.scaling_model.alarm_rules`. A change of state is recorded, announced as an event, and acted upon; scaling
+policies are called again each period while the alarm lasts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 from ministack.services import cloudwatch, eventbridge
 
 from ops.local.server import metric_store
-from ops.local.server.alarm_rules import AlarmState, MissingData, evaluation_range, next_state
 from ops.local.server.background import log_once, start_thread
 from ops.local.server.event_loop import run_on_loop
 from ops.local.server.metric_math import Series
@@ -27,6 +26,7 @@ from ops.local.server.metric_store import MetricName, Window, dimensions_of, rea
 from ops.local.server.minute import each_minute
 from ops.local.server.scopes import Scope, current_scope, in_scope, records
 from ops.local.server.settings import ServerSettings
+from ops.scaling_model.alarm_rules import AlarmState, MissingData, evaluation_range, next_state
 
 __all__ = ["SEAMS", "AlarmCall", "install", "on_policy_call"]
 

@@ -1,7 +1,8 @@
 """Gap: scaling policies act.
 
 Target tracking is evaluated at the end of each emulated minute, step scaling when an alarm calls its policy. What they
-decide is in `scaling_decisions`; here are the metrics they read, the cooldowns they remember and the services they set.
+decide is in `ops.scaling_model.decisions`; here are the metrics they read, the cooldowns they remember and the services
+they set.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from ops.local.server.metric_math import Series
 from ops.local.server.metric_queries import as_series, evaluate_queries, returned_query
 from ops.local.server.metric_store import MetricName, Window, dimensions_of, read
 from ops.local.server.minute import MINUTE_SECONDS, each_minute, start
-from ops.local.server.scaling_decisions import (
+from ops.local.server.scopes import Scope, current_scope, in_scope, records
+from ops.local.server.settings import ServerSettings
+from ops.scaling_model.decisions import (
     DEFAULT_COOLDOWN_SECONDS,
     SCALE_IN_DATAPOINTS,
     AdjustmentType,
@@ -31,15 +34,13 @@ from ops.local.server.scaling_decisions import (
     Cooldown,
     LastActivity,
     adjusted_capacity,
-    clamp,
+    allowed_capacity,
+    base_capacity,
     combine,
-    in_cooldown,
     step_for,
     tracked_capacity,
     tracking_breach,
 )
-from ops.local.server.scopes import Scope, current_scope, in_scope, records
-from ops.local.server.settings import ServerSettings
 
 __all__ = ["SEAMS", "install"]
 
@@ -141,21 +142,13 @@ class _Engine:
 
     def _allowed(self, proposal: _Proposal, current: int, bounds: Bounds) -> int | None:
         """The capacity a policy may ask for now; None when it wants to stay or its cooldown says so."""
-        if proposal.wanted is None:
-            return None
-        wanted = clamp(proposal.wanted, bounds)
         last = self._last.get((current_scope(), proposal.policy["PolicyARN"]))
-        if in_cooldown(last, wanted, current, self._cooldown(proposal.policy), self._now()):
-            return None
-        return wanted
+        return allowed_capacity(proposal.wanted, current, bounds, last, self._cooldown(proposal.policy), self._now())
 
     def _base(self, resource: ScalableResource, policy: Document, cooldown: Cooldown) -> int:
         """The capacity to compute from: during the cooldown of a scale-out, the one before it."""
-        current = self._current(resource)
         last = self._last.get((current_scope(), policy["PolicyARN"]))
-        if last and last.was_out and last.after == current and self._now() - last.at < cooldown.out_seconds:
-            return last.before
-        return current
+        return base_capacity(self._current(resource), last, cooldown, self._now())
 
     @staticmethod
     def _current(resource: ScalableResource) -> int:

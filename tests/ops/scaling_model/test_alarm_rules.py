@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.local.server.alarm_rules import AlarmState, MissingData, evaluation_range, next_state
+from ops.scaling_model.alarm_rules import AlarmState, MissingData, evaluation_range, next_state
 
 # The tables of "How alarm state is evaluated when data is missing" (CloudWatch user guide): the data points of the
 # evaluation range, oldest first (0: not breaching, X: breaching, -: missing), and the state under each treatment, in

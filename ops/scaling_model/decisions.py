@@ -1,4 +1,4 @@
-"""What Application Auto Scaling decides, as functions of numbers. No MiniStack in here.
+"""What Application Auto Scaling decides, as functions of numbers: for the local layer and for the simulation.
 
 Sources: Application Auto Scaling user guide, "Target tracking scaling policies" and "Step scaling policies".
 """
@@ -20,6 +20,8 @@ __all__ = [
     "Cooldown",
     "LastActivity",
     "adjusted_capacity",
+    "allowed_capacity",
+    "base_capacity",
     "clamp",
     "combine",
     "in_cooldown",
@@ -153,6 +155,27 @@ def in_cooldown(last: LastActivity | None, wanted: int, current: int, cooldown: 
     if last.was_out:
         return elapsed < cooldown.out_seconds and wanted <= last.after
     return elapsed < cooldown.in_seconds and wanted < current
+
+
+def base_capacity(current: int, last: LastActivity | None, cooldown: Cooldown, now: float) -> int:
+    """The capacity that a scale-out is computed from: during the cooldown of a scale-out, the one before it.
+
+    So the capacity that was just added counts as part of the next scale-out (API reference,
+    StepScalingPolicyConfiguration, Cooldown: 2 added, then a step of 3: 1 more).
+    """
+    if last and last.was_out and last.after == current and now - last.at < cooldown.out_seconds:
+        return last.before
+    return current
+
+
+def allowed_capacity(
+    wanted: int | None, current: int, bounds: Bounds, last: LastActivity | None, cooldown: Cooldown, now: float
+) -> int | None:
+    """The capacity, within the bounds, that a policy may ask for now; None when it wants to stay or must wait."""
+    if wanted is None:
+        return None
+    within = clamp(wanted, bounds)
+    return None if in_cooldown(last, within, current, cooldown, now) else within
 
 
 def combine(current: int, wanted: Sequence[int | None], bounds: Bounds) -> int:

@@ -1,4 +1,4 @@
-"""The state of an alarm, from its data points. No MiniStack in here.
+"""The state of an alarm, from its data points.
 
 Source: CloudWatch user guide, "Configuring how CloudWatch alarms treat missing data". An alarm looks at a few more
 periods than it evaluates; when that range holds enough data points, the most recent ones decide and nothing is

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ops.local.server.scaling_decisions import (
+from ops.scaling_model.decisions import (
     SCALE_IN_DATAPOINTS,
     AdjustmentType,
     Bounds,

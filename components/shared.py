@@ -7,16 +7,19 @@ import pulumi
 from components.compute.cluster import Cluster, ClusterArgs
 from components.config import StackSettings
 from components.config.brokers import BrokerSettings
+from components.config.kafka import KafkaClusterSettings
 from components.config.streams import StreamSettings
 from components.core.base import Component
 from components.encryption import EncryptionKey
 from components.network import Network, NetworkArgs
 from components.observability.alarm_topic import AlarmTopic, AlarmTopicArgs
 from components.observability.broker_alarms import BrokerAlarms, BrokerAlarmsArgs
+from components.observability.kafka_alarms import KafkaClusterAlarms, KafkaClusterAlarmsArgs
 from components.observability.stream_alarms import StreamAlarms, StreamAlarmsArgs
 from components.routers.event_bus import EventBus, EventBusArgs
 from components.stores.broker import Broker
 from components.stores.broker_settings import broker_args
+from components.streams.kafka import KafkaCluster, KafkaClusterArgs, KafkaKind, KafkaTopicArgs
 from components.streams.kinesis import KinesisStream, KinesisStreamArgs, StreamMode
 
 __all__ = ["Shared", "stream_args"]
@@ -40,6 +43,7 @@ class Shared(Component):
         encryption_key: None unless ``encryption.customer_managed_key``.
         alarm_topic: None unless ``alarms.topic``.
         brokers: those that several patterns use, by name.
+        kafka: Kafka clusters with their topics, by name.
         streams: those that several patterns read, by name.
         alarms_enabled: whether patterns create alarms.
     """
@@ -78,6 +82,7 @@ class Shared(Component):
         self.alarms_enabled = settings.alarms.enabled
         self.alarm_topic = self._create_alarm_topic(settings) if settings.alarms.topic else None
         self.brokers = {name: self._create_broker(name, broker) for name, broker in settings.brokers.items()}
+        self.kafka = {name: self._create_kafka(name, kafka) for name, kafka in settings.kafka.items()}
         self.streams = {name: self._create_stream(name, stream) for name, stream in settings.streams.items()}
         self.publish({"bus": self.bus.bus_name, "cluster": self.cluster.cluster_name})
 
@@ -87,6 +92,33 @@ class Shared(Component):
             topic_arn = self.alarm_topic.arn if self.alarm_topic else None
             BrokerAlarms(f"{name}-broker-alarms", BrokerAlarmsArgs(broker=broker, topic_arn=topic_arn), self.child())
         return broker
+
+    def _create_kafka(self, name: str, settings: KafkaClusterSettings) -> KafkaCluster:
+        provisioned = settings.kind.value == KafkaKind.PROVISIONED.value
+        cluster = KafkaCluster(
+            f"{name}-kafka",
+            KafkaClusterArgs(
+                network=self.network,
+                kind=KafkaKind(settings.kind.value),
+                kafka_version=settings.kafka_version,
+                instance_type=settings.instance_type,
+                brokers=settings.brokers,
+                storage_gib=settings.storage_gib,
+                max_storage_gib=settings.max_storage_gib,
+                configuration=settings.configuration,
+                open_monitoring=settings.open_monitoring,
+                encryption_key=self.encryption_key if provisioned else None,
+            ),
+            self.child(),
+        )
+        for topic, values in settings.topics.items():
+            cluster.topic(topic, KafkaTopicArgs(**values.model_dump()))
+        if self.alarms_enabled and provisioned:
+            topic_arn = self.alarm_topic.arn if self.alarm_topic else None
+            KafkaClusterAlarms(
+                f"{name}-kafka-alarms", KafkaClusterAlarmsArgs(cluster=cluster, topic_arn=topic_arn), self.child()
+            )
+        return cluster
 
     def _create_stream(self, name: str, settings: StreamSettings) -> KinesisStream:
         stream = KinesisStream(name, stream_args(settings, self.encryption_key), self.child())

@@ -20,16 +20,20 @@ from contracts.errors import ManifestError
 __all__ = [
     "PARAMETER_MAX_BYTES",
     "VERSION",
+    "ApiRef",
     "BrokerRef",
+    "BucketRef",
     "BusRef",
     "DeadLetterQueueRef",
     "Holds",
+    "KafkaRef",
     "PatternManifest",
     "QueueRef",
     "RuleRef",
     "ScalingRef",
     "ServiceRef",
     "StreamRef",
+    "TaskRef",
     "TopicRef",
     "parameter_name",
     "parameter_path",
@@ -64,6 +68,14 @@ class Holds(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ApiRef:
+    """`url` is where events are posted; callers show the secret's value in ``x-api-key``, if there is one."""
+
+    url: str
+    key_secret_arn: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class BrokerRef:
     """`urls` are the worker's endpoints; the secret is a JSON object with ``username`` and ``password``."""
 
@@ -80,6 +92,24 @@ class BrokerRef:
 class BusRef:
     name: str
     arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketRef:
+    """Whose objects are processed: those whose keys begin with `prefix` and end with `suffix`."""
+
+    name: str
+    prefix: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRef:
+    """A standalone task: its family (the latest revision is run) and where it runs."""
+
+    cluster: str
+    family: str
+    log_group: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +148,20 @@ class StreamRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KafkaRef:
+    """`bootstrap_servers` have a protocol only where they need no authentication."""
+
+    cluster: str
+    cluster_arn: str
+    bootstrap_servers: str
+    topic: str
+    topic_arn: str
+    partitions: int
+    group: str
+    dead_letter_topic: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TopicRef:
     name: str
     arn: str
@@ -133,7 +177,10 @@ class ServiceRef:
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingRef:
-    """`policy` is ``backlog-per-task``, ``queue-depth`` or ``lag``; the latency is set with the first and the last."""
+    """`policy` is ``backlog-per-task``, ``queue-depth``, ``lag`` or ``requests``.
+
+    The latency is set with the first and with ``lag``.
+    """
 
     policy: str
     min: int
@@ -156,9 +203,13 @@ class PatternManifest:
     topic: TopicRef | None = None
     queue: QueueRef | None = None
     stream: StreamRef | None = None
+    kafka: KafkaRef | None = None
     broker: BrokerRef | None = None
+    api: ApiRef | None = None
     dead_letter_queues: tuple[DeadLetterQueueRef, ...] = ()
     service: ServiceRef | None = None
+    bucket: BucketRef | None = None
+    task: TaskRef | None = None
     scaling: ScalingRef | None = None
     idempotency_table: str | None = None
     alarms: tuple[str, ...] = ()

@@ -68,6 +68,10 @@ def parse(config: Mapping[str, str], stack: str) -> StackSettings:
             f"patterns.{name}.{problem}" for name, pattern in built.items() for problem in pattern.problems_in(shared)
         ]
         problems += _name_problems("streams", shared.streams)
+        problems += _name_problems("kafka", shared.kafka)
+        problems += [
+            f"kafka.{name}.{problem}" for name, kafka in shared.kafka.items() for problem in kafka.problems_in(shared)
+        ]
     if problems or shared is None:
         raise SettingsError(stack, problems)
     return shared.model_copy(update={"patterns": built})

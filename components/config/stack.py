@@ -6,10 +6,15 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from components.config.api import ApiSettings
+from components.config.api_push import ApiPushSettings
 from components.config.base import PatternSettings, Settings
 from components.config.broker_worker import BrokerWorkerSettings
 from components.config.brokers import BrokerSettings
 from components.config.fan_out import FanOutSettings
+from components.config.kafka import KafkaClusterSettings
+from components.config.kafka_worker import KafkaWorkerSettings
+from components.config.object_processing import ObjectProcessingSettings
 from components.config.queue_worker import QueueWorkerSettings
 from components.config.shared import (
     AlarmSettings,
@@ -24,9 +29,13 @@ from components.config.streams import StreamSettings
 __all__ = ["PATTERNS", "StackSettings"]
 
 PATTERNS: Mapping[str, type[PatternSettings]] = {
+    "api": ApiSettings,
+    "api-push": ApiPushSettings,
     "queue-worker": QueueWorkerSettings,
     "fan-out": FanOutSettings,
     "stream-worker": StreamWorkerSettings,
+    "object-processing": ObjectProcessingSettings,
+    "kafka-worker": KafkaWorkerSettings,
     "broker-worker": BrokerWorkerSettings,
 }
 """The patterns that a stack can name, by the value of ``pattern:``."""
@@ -42,6 +51,9 @@ class StackSettings(Settings):
     alarms: AlarmSettings = Field(default_factory=AlarmSettings, description="who hears of alarms; default nobody")
     brokers: dict[str, BrokerSettings] = Field(
         default_factory=dict, description="a map of names to message brokers that several patterns use; default none"
+    )
+    kafka: dict[str, KafkaClusterSettings] = Field(
+        default_factory=dict, description="a map of names to Kafka clusters that patterns use; default none"
     )
     streams: dict[str, StreamSettings] = Field(
         default_factory=dict, description="a map of names to Kinesis streams that several patterns read; default none"

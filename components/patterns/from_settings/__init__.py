@@ -7,14 +7,22 @@ from typing import Any, Protocol
 
 import pulumi
 
+from components.config.api import ApiSettings
+from components.config.api_push import ApiPushSettings
 from components.config.base import PatternSettings
 from components.config.broker_worker import BrokerWorkerSettings
 from components.config.fan_out import FanOutSettings
+from components.config.kafka_worker import KafkaWorkerSettings
+from components.config.object_processing import ObjectProcessingSettings
 from components.config.queue_worker import QueueWorkerSettings
 from components.config.stream_worker import StreamWorkerSettings
 from components.core.errors import ComponentError
+from components.patterns.from_settings.api import build_api
+from components.patterns.from_settings.api_push import build_api_push
 from components.patterns.from_settings.broker_worker import build_broker_worker
 from components.patterns.from_settings.fan_out import build_fan_out
+from components.patterns.from_settings.kafka_worker import build_kafka_worker
+from components.patterns.from_settings.object_processing import build_object_processing
 from components.patterns.from_settings.queue_worker import build_queue_worker
 from components.patterns.from_settings.stream_worker import build_stream_worker
 from components.shared import Shared
@@ -31,10 +39,14 @@ class Pattern(Protocol):
 
 
 _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]] = {
+    ApiPushSettings: build_api_push,
+    ApiSettings: build_api,
     BrokerWorkerSettings: build_broker_worker,
     QueueWorkerSettings: build_queue_worker,
     FanOutSettings: build_fan_out,
     StreamWorkerSettings: build_stream_worker,
+    ObjectProcessingSettings: build_object_processing,
+    KafkaWorkerSettings: build_kafka_worker,
 }
 
 

@@ -17,12 +17,23 @@ from components.observability.broker_alarms import BrokerAlarms, BrokerAlarmsArg
 from components.observability.kafka_alarms import KafkaClusterAlarms, KafkaClusterAlarmsArgs
 from components.observability.stream_alarms import StreamAlarms, StreamAlarmsArgs
 from components.routers.event_bus import EventBus, EventBusArgs
-from components.stores.broker import Broker
-from components.stores.broker_settings import broker_args
+from components.stores.broker import Broker, BrokerArgs
 from components.streams.kafka import KafkaCluster, KafkaClusterArgs, KafkaKind, KafkaTopicArgs
 from components.streams.kinesis import KinesisStream, KinesisStreamArgs, StreamMode
 
-__all__ = ["Shared", "stream_args"]
+__all__ = ["Shared", "broker_args", "stream_args"]
+
+
+def broker_args(settings: BrokerSettings, network: Network, encryption_key: EncryptionKey | None) -> BrokerArgs:
+    """Of a shared broker, or of one pattern's own."""
+    return BrokerArgs(
+        network=network,
+        engine=settings.engine,
+        engine_version=settings.version,
+        instance_type=settings.instance_type,
+        multi_az=settings.multi_az,
+        encryption_key=encryption_key,
+    )
 
 
 def stream_args(settings: StreamSettings, encryption_key: EncryptionKey | None) -> KinesisStreamArgs:

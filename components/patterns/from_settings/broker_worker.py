@@ -6,9 +6,8 @@ from components.compute.task_definition import Architecture
 from components.config.broker_worker import BrokerWorkerSettings
 from components.patterns.broker_worker import BrokerWorker, BrokerWorkerArgs
 from components.patterns.from_settings.handler import container_from, permissions_from
-from components.shared import Shared
+from components.shared import Shared, broker_args
 from components.stores.broker import Broker, BrokerArgs
-from components.stores.broker_settings import broker_args
 
 __all__ = ["build_broker_worker"]
 

@@ -15,6 +15,8 @@ __all__ = ["ROOT", "CommandError", "Ran", "python_module", "run"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
+_POLL_SECONDS = 0.004
+
 
 class CommandError(Exception):
     """A command of the benchmark failed, or took too long; the message has the end of what it wrote."""
@@ -63,31 +65,44 @@ def run(
         process = subprocess.Popen(
             command, cwd=directory, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )
-        status, usage = _wait(process, begun + timeout_seconds)
+        status, cpu_seconds, peak_mib = _wait(process, begun + timeout_seconds)
         seconds = time.monotonic() - begun
     if status is None:
         raise CommandError(f"{command[0]} did not end within {timeout_seconds:g} s and was killed")
     if status != 0:
         tail = (errors.read_text(errors="replace") + output.read_text(errors="replace"))[-600:]
         raise CommandError(f"{command[0]} ended with status {status}: {tail.strip()}")
-    cpu_seconds = usage.ru_utime + usage.ru_stime
-    # Linux counts ru_maxrss in KiB, macOS in bytes (getrusage(2) of each).
-    peak_mib = usage.ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
     return Ran(seconds, cpu_seconds, peak_mib, output.read_text(errors="replace"))
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> tuple[int | None, os.struct_rusage]:  # type: ignore[name-defined]  # typeshed has no name for it
-    """wait4 instead of Popen.wait, because only it tells the memory of this one child."""
+def _wait(process: subprocess.Popen[bytes], deadline: float) -> tuple[int | None, float, float]:
+    """The exit status (None: killed at the deadline), processor seconds, and the peak of memory in MiB."""
     killed = False
+    peak_mib = 0.0
     while True:
+        peak_mib = _peak_mib(process.pid) or peak_mib
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return (None if killed else process.returncode), usage
+            # macOS has no /proc, and counts ru_maxrss in bytes.
+            peak_mib = peak_mib or usage.ru_maxrss / 1024**2
+            return None if killed else process.returncode, usage.ru_utime + usage.ru_stime, peak_mib
         if time.monotonic() > deadline and not killed:
             process.kill()
             killed = True
-        time.sleep(0.002)
+        time.sleep(_POLL_SECONDS)
+
+
+def _peak_mib(pid: int) -> float | None:
+    """The high-water mark of a running process, from /proc.
+
+    `ru_maxrss` would not do: on Linux it is at least what the parent had when it started the child.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
 
 
 @contextmanager

@@ -18,6 +18,10 @@ _INTRODUCTION = """\
 Every figure is the median of the runs; *spread* is (largest - smallest) / median. A *ratio* over 1 is better for us.
 All contenders of a line ran in turn, on the same machine, against the same embedded AWS, without any network but
 loopback. `report.json` has every single value.
+
+*Indexed queues* are those of the embedded AWS without its scans, which make every client wait for the server when a
+queue is deep, as SQS does not (`bench/indexed_emulator.py`). The *ceiling* is the faster of two boto3 loops that keep
+no attributes, check no answers and survive no fault.
 """
 
 _QUICK = """\

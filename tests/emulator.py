@@ -64,12 +64,12 @@ class Account:
 
 
 @contextmanager
-def running_emulator(home: Path, *arguments: str) -> Iterator[str]:
-    """Start `python -m ops.local.server` on a free port; yield its URL; stop it and its tasks."""
+def running_emulator(home: Path, *arguments: str, module: str = "ops.local.server") -> Iterator[str]:
+    """Start `python -m ops.local.server` (or another module) on a free port; yield its URL; stop it and its tasks."""
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "ops.local.server", "--port", str(port), "--home", str(home), *arguments]
+    command = [sys.executable, "-m", module, "--port", str(port), "--home", str(home), *arguments]
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
     try:

@@ -1,4 +1,7 @@
-"""Work 1: how fast a dead-letter queue is emptied, whole process, with and without a network's round trip."""
+"""Work 1: how fast a dead-letter queue is emptied, whole process, with and without a network's round trip.
+
+Measured on two servers: see `bench.indexed_emulator`.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,23 @@ _UNIT = "messages/s"
 
 
 @dataclass(frozen=True)
+class Server:
+    """What the contenders talk to.
+
+    Attributes:
+        title: in the report.
+        module: the Python module that serves.
+    """
+
+    title: str
+    module: str
+
+
+_INDEXED = Server("indexed queues", "bench.indexed_emulator")
+_SCANNING = Server("embedded AWS as it is", "ops.local.server")
+
+
+@dataclass(frozen=True)
 class Contender:
     """A program that empties a dead-letter queue.
 
@@ -36,7 +56,8 @@ class Contender:
         version: its title in the report.
         command: from a scene to the command line.
         extra: environment on top of the scene's.
-        one_at_a_time: it has one request in flight, and gets fewer messages where a round trip is added.
+        one_at_a_time: it has one request in flight: it gets fewer messages where a round trip is added, and takes no
+            part where the server is the limit.
         ceiling: it is a candidate for the emulator's ceiling.
     """
 
@@ -94,7 +115,7 @@ def contenders(reasons: dict[str, str]) -> Iterator[Contender]:
     """Who takes part. Why others do not is added to `reasons`, by name."""
     yield Contender(OURS, OURS, _ours)
     yield _plain_loop()
-    yield from (_loop(32, 1), _loop(16, 2), _loop(32, 2))
+    yield from (_loop(32, 1), _loop(16, 2))
     if not SQS_MOVER.installed:
         reasons.setdefault(SQS_MOVER.name, "not installed")
     else:
@@ -118,15 +139,19 @@ def measure_replay(size: Size, reasons: dict[str, str], say: Callable[[str], Non
     rows: list[Row] = []
     taking_part = list(contenders(reasons))
     failed: dict[str, str] = {}
-    for round_trip_ms in size.round_trips_ms:
-        values = _at(size, round_trip_ms, taking_part, failed, say)
-        rows += _rows(size, round_trip_ms, taking_part, values)
+    scenery = [(_INDEXED, milliseconds, taking_part) for milliseconds in size.round_trips_ms]
+    concurrent = [one for one in taking_part if not one.one_at_a_time]
+    scenery += [(_SCANNING, milliseconds, concurrent) for milliseconds in size.scanning_round_trips_ms]
+    for server, round_trip_ms, those in scenery:
+        values = _at(size, server, round_trip_ms, those, failed, say)
+        rows += _rows(size, server, round_trip_ms, those, values)
     skipped = [Skipped(WORK, name, reason) for name, reason in (reasons | failed).items()]
     return rows, skipped
 
 
 def _at(
     size: Size,
+    server: Server,
     round_trip_ms: float,
     taking_part: Sequence[Contender],
     failed: dict[str, str],
@@ -135,7 +160,10 @@ def _at(
     by_name = {one.name: one for one in taking_part}
     values: dict[str, list[float]] = {name: [] for name in by_name}
     folder = OUT / "replay"
-    with running_emulator(folder / "emulator") as url, latency_proxy(url, round_trip_ms) as seen_as:
+    with (
+        running_emulator(folder / "emulator", module=server.module) as url,
+        latency_proxy(url, round_trip_ms) as seen_as,
+    ):
         for number, name in round_robin(size.runs, list(by_name)):
             if name in failed:
                 continue
@@ -148,7 +176,8 @@ def _at(
                 failed[name] = str(error)
                 continue
             values[name].append(rate)
-            say(f"replay at {round_trip_ms:g} ms, run {number + 1} of {size.runs}: {name} {rate:.0f} {_UNIT}")
+            progress = f"{server.title}, {round_trip_ms:g} ms, run {number + 1} of {size.runs}"
+            say(f"replay, {progress}: {name} {rate:.0f} {_UNIT}")
     return values
 
 
@@ -168,7 +197,7 @@ def _once(size: Size, round_trip_ms: float, one: Contender, url: str, seen_as: s
 
 
 def _rows(
-    size: Size, round_trip_ms: float, taking_part: Sequence[Contender], values: dict[str, list[float]]
+    size: Size, server: Server, round_trip_ms: float, taking_part: Sequence[Contender], values: dict[str, list[float]]
 ) -> list[Row]:
     measured: dict[str, Measured] = {}
     for one in taking_part:
@@ -183,5 +212,5 @@ def _rows(
         best = max(loops, key=lambda loop: loop.median)
         title = f"{CEILING}: the best of {len(loops)} boto3 loops ({best.version})"
         peers.append(Measured(CEILING, title, best.values, _UNIT))
-    work = f"replay, {round_trip_ms:g} ms round trip"
+    work = f"replay, {server.title}, {round_trip_ms:g} ms round trip"
     return [compare(work, f"{size.replay_messages:,} messages", ours, peer, Direction.MORE_IS_BETTER) for peer in peers]

@@ -15,7 +15,8 @@ class Size:
         runs: of each contender; the median counts.
         replay_messages: in the dead-letter queue.
         replay_slow_messages: for contenders with one request in flight, where a round trip is added.
-        round_trips_ms: injected.
+        round_trips_ms: injected, where the queues are indexed.
+        scanning_round_trips_ms: injected, on the embedded AWS as it is.
         worker_messages: in the queue of a worker that is measured at full speed.
         worker_warm_up: of those, handled before the measurement begins.
         latency_messages, latency_per_second: sent at this pace for the latency.
@@ -26,6 +27,7 @@ class Size:
     replay_messages: int
     replay_slow_messages: int
     round_trips_ms: tuple[float, ...]
+    scanning_round_trips_ms: tuple[float, ...]
     worker_messages: int
     worker_warm_up: int
     latency_messages: int
@@ -38,9 +40,10 @@ FULL = Size(
     replay_messages=10_000,
     replay_slow_messages=500,
     round_trips_ms=(0, 10, 40),
+    scanning_round_trips_ms=(0, 10, 40),
     worker_messages=3_000,
     worker_warm_up=200,
-    latency_messages=400,
+    latency_messages=200,
     latency_per_second=100,
     workers=(1, 20, 100),
 )
@@ -50,6 +53,7 @@ QUICK = Size(
     replay_messages=200,
     replay_slow_messages=100,
     round_trips_ms=(0, 10),
+    scanning_round_trips_ms=(0,),
     worker_messages=200,
     worker_warm_up=20,
     latency_messages=20,

@@ -122,7 +122,7 @@ def measure_worker(size: Size, reasons: dict[str, str], say: Callable[[str], Non
     rows: list[Row] = []
     for paced in (False, True):
         figures: dict[str, list[Figures]] = {key: [] for key in taking_part}
-        with running_emulator(OUT / "worker" / "emulator") as url:
+        with running_emulator(OUT / "worker" / "emulator", module="bench.indexed_emulator") as url:
             for number, key in round_robin(size.runs, list(taking_part)):
                 if key in failed:
                     continue

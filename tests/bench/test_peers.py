@@ -36,7 +36,7 @@ def test_who_is_not_installed_is_left_out_with_the_reason(tmp_path: Path, monkey
     monkeypatch.setattr(peers, "OUT", tmp_path)
     reasons = {"sqs-mover": "its installation failed: no such version"}
     names = {one.name for one in replay.contenders(reasons)}
-    assert names == {"ops replay-dlq", "boto3-loop", "loop-32x1", "loop-16x2", "loop-32x2"}
+    assert names == {"ops replay-dlq", "boto3-loop", "loop-32x1", "loop-16x2"}
     assert reasons == {"sqs-mover": "its installation failed: no such version", "lumigo-cli": "not installed"}
 
 

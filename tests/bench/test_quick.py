@@ -17,13 +17,17 @@ def test_a_quick_replay_measures_every_contender_and_writes_the_report(tmp_path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=150)
     assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / "report.json").read_text())
-    assert {row["work"] for row in rows} == {"replay, 0 ms round trip", "replay, 10 ms round trip"}
+    assert {row["work"] for row in rows} == {
+        "replay, indexed queues, 0 ms round trip",
+        "replay, indexed queues, 10 ms round trip",
+        "replay, embedded AWS as it is, 0 ms round trip",
+    }
     for work in {row["work"] for row in rows}:
         against = [row["peer_version"] for row in rows if row["work"] == work]
-        assert [one for one in against if one.startswith("ceiling: the best of 3 boto3 loops")]
-        assert [one for one in against if one.endswith("loop, 1 thread")]
+        assert [one for one in against if one.startswith("ceiling: the best of 2 boto3 loops")]
+        assert bool([one for one in against if one.endswith("loop, 1 thread")]) == ("indexed" in work)
     assert all(row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0 for row in rows)
-    assert "## Replay, 10 ms round trip" in (tmp_path / "report.md").read_text()
+    assert "## Replay, indexed queues, 10 ms round trip" in (tmp_path / "report.md").read_text()
 
 
 def test_the_program_that_is_measured_has_as_many_workers_as_it_says():

@@ -1,9 +1,9 @@
 """Gap: shards that were split or merged stay, closed and readable to their end, as parents of their children.
 
 MiniStack deletes a parent with its records, and UpdateShardCount replaces all shards. A consumer that reads parents
-before children cannot be tried on that. Here SplitShard, MergeShards and UpdateShardCount close the parents; ListShards tells
-their ends; GetRecords and SubscribeToShard name the children when a closed shard was read to its end (Kinesis developer
-guide, "Resharding, data routing, data persistence, and shard state after a reshard").
+before children cannot be tried on that. Here SplitShard, MergeShards and UpdateShardCount close the parents; ListShards
+tells their ends; GetRecords and SubscribeToShard name the children when a closed shard was read to its end (Kinesis
+developer guide, "Resharding, data routing, data persistence, and shard state after a reshard").
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ class Contender:
         version: its title in the report.
         command: from a scene to the command line.
         extra: environment on top of the scene's.
-        one_at_a_time: it has one request in flight: it gets fewer messages where a round trip is added, and takes no
-            part where the server is the limit.
+        one_at_a_time: it has one request in flight, and gets fewer messages.
+        indexed_only: it does not take part where the server is the limit.
         ceiling: it is a candidate for the emulator's ceiling.
     """
 
@@ -66,6 +66,7 @@ class Contender:
     command: Callable[[Scene], Sequence[str]]
     extra: tuple[tuple[str, str], ...] = ()
     one_at_a_time: bool = False
+    indexed_only: bool = False
     ceiling: bool = False
 
 
@@ -81,14 +82,16 @@ def _loop(threads: int, processes: int) -> Contender:
         program = str(_CONTENDERS / "boto3_replay.py")
         return [sys.executable, program, scene.dlq_url, scene.queue_url, str(threads), str(processes)]
 
-    return Contender(f"loop-{threads}x{processes}", title, command, ceiling=True)
+    return Contender(f"loop-{threads}x{processes}", title, command, ceiling=True, indexed_only=processes > 1)
 
 
 def _plain_loop() -> Contender:
     def command(scene: Scene) -> list[str]:
         return [sys.executable, str(_CONTENDERS / "boto3_replay.py"), scene.dlq_url, scene.queue_url, "1", "1"]
 
-    return Contender("boto3-loop", f"boto3 {boto3.__version__} loop, 1 thread", command, one_at_a_time=True)
+    return Contender(
+        "boto3-loop", f"boto3 {boto3.__version__} loop, 1 thread", command, one_at_a_time=True, indexed_only=True
+    )
 
 
 def _lumigo(pollers: int) -> Contender:
@@ -101,14 +104,16 @@ def _lumigo(pollers: int) -> Contender:
         ("NODE_OPTIONS", f"--require {_CONTENDERS / 'lumigo_endpoint.js'}"),
         ("LUMIGO_CLI", str(LUMIGO.folder / "node_modules" / "lumigo-cli")),
     )
-    return Contender(f"lumigo-{pollers}", f"{LUMIGO.title}, {pollers} pollers", command, extra)
+    return Contender(
+        f"lumigo-{pollers}", f"{LUMIGO.title}, {pollers} pollers", command, extra, indexed_only=pollers > 10
+    )
 
 
 def _sqs_mover() -> Contender:
     def command(scene: Scene) -> list[str]:
         return [SQS_MOVER.program("sqsmover"), "-s", "orders-dlq", "-d", "orders"]
 
-    return Contender("sqs-mover", SQS_MOVER.title, command, one_at_a_time=True)
+    return Contender("sqs-mover", SQS_MOVER.title, command, one_at_a_time=True, indexed_only=True)
 
 
 def contenders(reasons: dict[str, str]) -> Iterator[Contender]:
@@ -140,8 +145,8 @@ def measure_replay(size: Size, reasons: dict[str, str], say: Callable[[str], Non
     taking_part = list(contenders(reasons))
     failed: dict[str, str] = {}
     scenery = [(_INDEXED, milliseconds, taking_part) for milliseconds in size.round_trips_ms]
-    concurrent = [one for one in taking_part if not one.one_at_a_time]
-    scenery += [(_SCANNING, milliseconds, concurrent) for milliseconds in size.scanning_round_trips_ms]
+    few = [one for one in taking_part if not one.indexed_only]
+    scenery += [(_SCANNING, milliseconds, few) for milliseconds in size.scanning_round_trips_ms]
     for server, round_trip_ms, those in scenery:
         values = _at(size, server, round_trip_ms, those, failed, say)
         rows += _rows(size, server, round_trip_ms, those, values)
@@ -182,7 +187,9 @@ def _at(
 
 
 def _messages(size: Size, round_trip_ms: float, one: Contender) -> int:
-    return size.replay_slow_messages if one.one_at_a_time and round_trip_ms else size.replay_messages
+    if not one.one_at_a_time:
+        return size.replay_messages
+    return size.replay_slow_messages if round_trip_ms else size.replay_single_messages
 
 
 def _once(size: Size, round_trip_ms: float, one: Contender, url: str, seen_as: str, folder: Path) -> float:
@@ -210,7 +217,8 @@ def _rows(
     loops = [measured[one.name] for one in taking_part if one.name in measured and one.ceiling]
     if loops:
         best = max(loops, key=lambda loop: loop.median)
-        title = f"{CEILING}: the best of {len(loops)} boto3 loops ({best.version})"
+        which = f"the best of {len(loops)} boto3 loops" if len(loops) > 1 else "a boto3 loop"
+        title = f"{CEILING}: {which} ({best.version})"
         peers.append(Measured(CEILING, title, best.values, _UNIT))
     work = f"replay, {server.title}, {round_trip_ms:g} ms round trip"
     return [compare(work, f"{size.replay_messages:,} messages", ours, peer, Direction.MORE_IS_BETTER) for peer in peers]

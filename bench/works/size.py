@@ -14,7 +14,8 @@ class Size:
     Attributes:
         runs: of each contender; the median counts.
         replay_messages: in the dead-letter queue.
-        replay_slow_messages: for contenders with one request in flight, where a round trip is added.
+        replay_single_messages: the same for contenders with one request in flight.
+        replay_slow_messages: and for those where a round trip is added.
         round_trips_ms: injected, where the queues are indexed.
         scanning_round_trips_ms: injected, on the embedded AWS as it is.
         worker_messages: in the queue of a worker that is measured at full speed.
@@ -25,6 +26,7 @@ class Size:
 
     runs: int
     replay_messages: int
+    replay_single_messages: int
     replay_slow_messages: int
     round_trips_ms: tuple[float, ...]
     scanning_round_trips_ms: tuple[float, ...]
@@ -38,6 +40,7 @@ class Size:
 FULL = Size(
     runs=5,
     replay_messages=10_000,
+    replay_single_messages=2_000,
     replay_slow_messages=500,
     round_trips_ms=(0, 10, 40),
     scanning_round_trips_ms=(0, 10, 40),
@@ -51,6 +54,7 @@ FULL = Size(
 QUICK = Size(
     runs=1,
     replay_messages=200,
+    replay_single_messages=200,
     replay_slow_messages=100,
     round_trips_ms=(0, 10),
     scanning_round_trips_ms=(0,),

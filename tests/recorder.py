@@ -41,6 +41,7 @@ _ARNS = {
     "aws:ecs/service:Service": "ecs:{r}:{a}:service/cluster/{n}",
     "aws:ecs/taskDefinition:TaskDefinition": "ecs:{r}:{a}:task-definition/{n}:1",
     "aws:kms/key:Key": "kms:{r}:{a}:key/{n}",
+    "aws:s3/bucket:Bucket": "s3:::{n}",
     "aws:ssm/parameter:Parameter": "ssm:{r}:{a}:parameter{n}",
     "aws:dynamodb/table:Table": "dynamodb:{r}:{a}:table/{n}",
     "aws:ecr/repository:Repository": "ecr:{r}:{a}:repository/{n}",
@@ -112,6 +113,8 @@ class Recorder(Mocks):
             outputs |= {"clusterName": physical, "bootstrapBrokersSaslIam": f"b-1.{physical}.kafka.amazonaws.com:9098"}
         if args.typ == "aws:msk/configuration:Configuration":
             outputs["latestRevision"] = 1
+        if args.typ == "aws:s3/bucket:Bucket":
+            outputs["bucket"] = physical
         if args.typ == "aws:kms/key:Key":
             outputs["keyId"] = physical
         if args.typ == "aws:lb/loadBalancer:LoadBalancer":
@@ -140,7 +143,13 @@ class Recorder(Mocks):
                 "names": [f"{REGION}{zone}" for zone in "abc"],
                 "zoneIds": ["apse2-az1", "apse2-az2", "apse2-az3"],
             },
-            "aws:secretsmanager/getRandomPassword:getRandomPassword": {"randomPassword": "generated", "id": "generated"},
+            "aws:secretsmanager/getSecretVersion:getSecretVersion": {
+                "secretString": f"value of {args.args.get('secretId')}"
+            },
+            "aws:secretsmanager/getRandomPassword:getRandomPassword": {
+                "randomPassword": "generated",
+                "id": "generated",
+            },
             "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
                 "userName": "AWS",
                 "password": "secret",

@@ -29,14 +29,14 @@ from components.config.streams import StreamSettings
 __all__ = ["PATTERNS", "StackSettings"]
 
 PATTERNS: Mapping[str, type[PatternSettings]] = {
-    "api": ApiSettings,
-    "api-push": ApiPushSettings,
     "queue-worker": QueueWorkerSettings,
     "fan-out": FanOutSettings,
     "stream-worker": StreamWorkerSettings,
     "object-processing": ObjectProcessingSettings,
     "kafka-worker": KafkaWorkerSettings,
     "broker-worker": BrokerWorkerSettings,
+    "api": ApiSettings,
+    "api-push": ApiPushSettings,
 }
 """The patterns that a stack can name, by the value of ``pattern:``."""
 

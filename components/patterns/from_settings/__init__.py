@@ -39,14 +39,14 @@ class Pattern(Protocol):
 
 
 _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]] = {
-    ApiPushSettings: build_api_push,
-    ApiSettings: build_api,
     BrokerWorkerSettings: build_broker_worker,
     QueueWorkerSettings: build_queue_worker,
     FanOutSettings: build_fan_out,
     StreamWorkerSettings: build_stream_worker,
     ObjectProcessingSettings: build_object_processing,
     KafkaWorkerSettings: build_kafka_worker,
+    ApiSettings: build_api,
+    ApiPushSettings: build_api_push,
 }
 
 

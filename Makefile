@@ -42,4 +42,4 @@ bench: $(STAMP)  ## benchmarks against named peers
 	@$(BIN)/python -m bench
 
 clean: ## remove what make made
-	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) .local bench/out .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

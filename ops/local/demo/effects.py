@@ -40,8 +40,8 @@ def completed_keys(aws: Aws, table: str, pattern: str, keys: Collection[str]) ->
     return found
 
 
-def outcomes(home: Home, keys: Collection[str]) -> dict[str, Counter[str]]:
-    """Key → outcome (``handled``, ``duplicate``, ``dead-lettered``, …) → how often the workers logged it."""
+def outcomes(home: Home, pattern: str, keys: Collection[str]) -> dict[str, Counter[str]]:
+    """Key → outcome (``handled``, ``duplicate``, ``dead-lettered``, …) → how often the pattern's workers logged it."""
     counted: dict[str, Counter[str]] = {key: Counter() for key in keys}
     for path in home.logs.glob("*.log"):
         for line in path.read_text(errors="replace").splitlines():
@@ -49,7 +49,7 @@ def outcomes(home: Home, keys: Collection[str]) -> dict[str, Counter[str]]:
                 continue
             record = _record(line)
             key = record.get("idempotency_key")
-            if key in counted and "outcome" in record:
+            if key in counted and record.get("pattern") == pattern and "outcome" in record:
                 counted[key][record["outcome"]] += 1
     return counted
 

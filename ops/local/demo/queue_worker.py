@@ -36,6 +36,8 @@ def why_not(stage: Stage, manifest: PatternManifest) -> str | None:
     """Why this pattern has no demo; None when it has one."""
     if manifest.service is None or manifest.queue is None or manifest.bus is None or manifest.idempotency_table is None:
         return "it lacks a bus, a queue, a service or an idempotency table"
+    if not manifest.rules:
+        return "it has no rule of its own; the pattern that feeds it is shown instead"
     handler = environment_of(stage.aws.ecs(), manifest.service).get(HANDLER)
     if handler != _HANDLER:
         return f"its handler is {handler}, and the demo's orders are for {_HANDLER}"
@@ -185,14 +187,15 @@ class QueueWorkerDemo:
 
     def _check_effects(self) -> None:
         """Each order was handled once, not merely at least once."""
-        counted = outcomes(self._stage.home, self._good | self._poison)
+        counted = outcomes(self._stage.home, self._manifest.name, self._good | self._poison)
         twice = [key for key, outcome in counted.items() if outcome["handled"] > 1]
         if twice:
             self._problems.append(f"{len(twice)} orders were handled more than once, e.g. {twice[0]}")
         never = sum(outcome["handled"] == 0 for outcome in counted.values())
         if never:
             self._problems.append(f"{never} orders were not handled")
-        strangers = outcomes(self._stage.home, {event.idempotency_key for event in self._orders.strangers})
+        far = {event.idempotency_key for event in self._orders.strangers}
+        strangers = outcomes(self._stage.home, self._manifest.name, far)
         routed = sum(1 for outcome in strangers.values() if outcome.total())
         if routed:
             self._problems.append(f"{routed} orders of another region reached the worker")

@@ -47,7 +47,7 @@ def _handled(project: Project) -> list[int]:
     keys = set()
     for path in project.home.logs.glob("*.log"):
         keys |= set(re.findall(r"demo-[0-9a-f]{6}-[a-z]+-[0-9]+", path.read_text()))
-    return [outcome["handled"] for outcome in outcomes(project.home, keys).values()]
+    return [outcome["handled"] for outcome in outcomes(project.home, "orders", keys).values()]
 
 
 def test_every_order_takes_its_path(running: Project) -> None:

@@ -53,6 +53,7 @@ class RuleArgs:
     Attributes:
         bus: whose events. **A change replaces the rule.**
         event_pattern: what matches, e.g. ``{"source": ["com.flix"], "detail": {"data": {"region": ["AU", "NZ"]}}}``.
+            A text in it may be an Output, such as the name of a bucket.
         targets: one or more. The sixth and every fifth after it open another EventBridge rule with the same pattern
             (``<name>-2``, ``<name>-3``, …); append new targets at the end, then the others stay where they are.
         description: shown in the console.
@@ -104,7 +105,7 @@ class Rule(Component):
     def _validate(self, args: RuleArgs) -> None:
         where = f"Rule {self.name!r}"
         check(where, args, RETRY_RULES)
-        problems = [f"event_pattern: {problem}" for problem in event_pattern.problems(args.event_pattern)]
+        problems = [f"event_pattern: {problem}" for problem in event_pattern.problems(_filled(args.event_pattern))]
         if not args.targets:
             problems.append("targets has 0 entries; name at least one")
         names = [target.name for target in args.targets]
@@ -127,7 +128,7 @@ class Rule(Component):
         return aws.cloudwatch.EventRule(
             self.name if number == 1 else f"{self.name}-{number}",
             event_bus_name=args.bus.bus_name,
-            event_pattern=json.dumps(args.event_pattern, separators=(",", ":")),
+            event_pattern=_pattern_text(args.event_pattern),
             description=args.description,
             opts=self.child(),
         )
@@ -191,6 +192,21 @@ class Rule(Component):
             opts=self.child(depends_on=first),
             **_input(target.input),
         )
+
+
+def _filled(pattern: Any) -> Any:
+    """The pattern with a text where an Output will be: its shape can be checked now."""
+    if isinstance(pattern, pulumi.Output):
+        return "known-later"
+    if isinstance(pattern, Mapping):
+        return {key: _filled(value) for key, value in pattern.items()}
+    return [_filled(value) for value in pattern] if isinstance(pattern, list) else pattern
+
+
+def _pattern_text(pattern: Mapping[str, Any]) -> pulumi.Input[str]:
+    if _filled(pattern) == pattern:
+        return json.dumps(pattern, separators=(",", ":"))
+    return pulumi.Output.json_dumps(pattern, separators=(",", ":"))
 
 
 def _input(value: TargetInput | None) -> dict[str, Any]:

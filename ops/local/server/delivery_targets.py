@@ -138,6 +138,8 @@ def _to_ecs(delivery: Delivery, arn: Any) -> None:
         except ValueError as error:
             raise DeliveryError(ErrorCode.INVALID_JSON, f"the input is no TaskOverride document: {error}") from error
     status, _headers, body = ecs._run_task(request)
+    if status >= 400 and "ThrottlingException" in _text(body):
+        raise DeliveryError(ErrorCode.ERROR_FROM_TARGET, _text(body), retryable=True)
     if status >= 400:
         raise DeliveryError(ErrorCode.NO_RESOURCE, _text(body))
     failures = json.loads(body).get("failures")

@@ -24,6 +24,7 @@ GAPS = (
     "task_protection",
     "service_tasks",
     "capacity_providers",
+    "run_task_limits",
     "ecs_events",
     "eventbridge_delivery",
     "replay_rules",

@@ -1,0 +1,52 @@
+"""Amazon S3: buckets, their policies, their events on the default bus."""
+
+from __future__ import annotations
+
+from ops.local.deployer.registry import Created, Request, creates
+
+__all__ = ["create_bucket", "create_notification", "create_policy", "create_public_access_block"]
+
+_US_EAST_1 = "us-east-1"
+
+
+@creates("aws:s3/bucket:Bucket", "bucket")
+def create_bucket(request: Request) -> Created:
+    name = request.physical_name(key="bucket", max_length=63)
+    # S3 refuses us-east-1 as a location constraint: it is what no constraint means.
+    place = None if request.region == _US_EAST_1 else {"LocationConstraint": request.region}
+    request.call("s3", "create_bucket", Bucket=name, CreateBucketConfiguration=place)
+    return Created(
+        name, {"bucket": name, "arn": f"arn:aws:s3:::{name}", "bucketDomainName": f"{name}.s3.amazonaws.com"}
+    )
+
+
+@creates(
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "bucket",
+    "blockPublicAcls",
+    "blockPublicPolicy",
+    "ignorePublicAcls",
+    "restrictPublicBuckets",
+)
+def create_public_access_block(request: Request) -> Created:
+    block = request.pick("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    request.call("s3", "put_public_access_block", Bucket=request["bucket"], PublicAccessBlockConfiguration=block)
+    return Created(request["bucket"], {})
+
+
+@creates("aws:s3/bucketPolicy:BucketPolicy", "bucket", "policy")
+def create_policy(request: Request) -> Created:
+    request.call("s3", "put_bucket_policy", Bucket=request["bucket"], Policy=request["policy"])
+    return Created(request["bucket"], {})
+
+
+@creates("aws:s3/bucketNotification:BucketNotification", "bucket", "eventbridge")
+def create_notification(request: Request) -> Created:
+    configuration: dict[str, dict[str, str]] = {"EventBridgeConfiguration": {}} if request.get("eventbridge") else {}
+    request.call(
+        "s3",
+        "put_bucket_notification_configuration",
+        Bucket=request["bucket"],
+        NotificationConfiguration=configuration,
+    )
+    return Created(request["bucket"], {})

@@ -1,0 +1,105 @@
+"""Object processing from end to end, on the real program: S3 → default bus → task, direct and buffered."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.deployed import Deployed, deployed, eventually
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def settings(root: Path, **changes: Any) -> dict[str, Any]:
+    handler = {
+        "function": "tests.local.object_handlers:thumbnail",
+        "image": "eda-worker:local",
+        "environment": {"EFFECTS": str(root / "effects")},
+        "stop_timeout_seconds": 10,
+    }
+    return {
+        "pattern": "object-processing",
+        "objects": {"prefix": "incoming/"},
+        "handler": handler,
+        "processing_seconds": 2,
+        **changes,
+    }
+
+
+def bucket_of(stack: Deployed) -> str:
+    bucket = stack.manifest.bucket
+    assert bucket is not None
+    return bucket.name
+
+
+def drop(stack: Deployed, names: list[str]) -> None:
+    s3, bucket = stack.client("s3"), bucket_of(stack)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: s3.put_object(Bucket=bucket, Key=f"incoming/{name}", Body=b"pixels"), names))
+
+
+def limit(stack: Deployed, **limits: float) -> None:
+    body = json.dumps({"account": "000000000000", **limits}).encode()
+    request = urllib.request.Request(f"{stack.state.endpoint_url}/_local/run-task-limits", data=body, method="PUT")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def limited(stack: Deployed) -> Mapping[str, int]:
+    with urllib.request.urlopen(f"{stack.state.endpoint_url}/_local/run-task-limits", timeout=10) as answer:
+        counts: Mapping[str, int] = json.load(answer)["000000000000"]
+    return counts
+
+
+def processed(stack: Deployed) -> Counter[str]:
+    return Counter({name: count for name, count in stack.effects().items() if not name.startswith("tried-")})
+
+
+def test_buffered_loses_nothing_when_launches_are_throttled_and_fail(tmp_path: Path):
+    root = tmp_path / "checkout"
+    buffer = {"max_running_tasks": 12, "launches_per_second": 20}
+    with deployed(root, settings(root, burst="buffered", buffer=buffer)) as stack:
+        # GIVEN RunTask throttled at 10 a second, one launch in twenty failing
+        limit(stack, per_second=10, failure_share=0.05)
+        # WHEN 200 objects are dropped at once, and one that is for nobody
+        names = [f"{number}.jpg" for number in range(198)] + ["fragile.jpg", "poison.jpg"]
+        drop(stack, names)
+        stack.client("s3").put_object(Bucket=bucket_of(stack), Key="other/x.jpg", Body=b"pixels")
+        # THEN every one is processed once, and poison is in the DLQ with its reason
+        dead_letters, undelivered = stack.dead_letter_urls
+        eventually(
+            lambda: len(processed(stack)) >= 199 and stack.depth(dead_letters) == 1,
+            200,
+            lambda: (len(processed(stack)), stack.depth(stack.queue_url), limited(stack), stack.counts()),
+        )
+        eventually(lambda: stack.depth(stack.queue_url) == 0, 60, lambda: stack.depth(stack.queue_url))
+        assert processed(stack) == Counter(names) - Counter(["poison.jpg"])
+        assert (stack.depth(dead_letters), stack.depth(undelivered)) == (1, 0)
+        assert "no retry can help" in stack.ops("peek-dlq", "orders", "--output", "json").stdout
+        assert limited(stack)["failed"] >= 10
+
+
+def test_direct_shows_in_its_dead_letter_queue_what_it_lost(tmp_path: Path):
+    root = tmp_path / "checkout"
+    delivery = {"maximum_retry_attempts": 0, "maximum_event_age_seconds": 60}
+    with deployed(root, settings(root, burst="direct", delivery=delivery)) as stack:
+        limit(stack, per_second=10, failure_share=0.05)
+        names = [f"{number}.jpg" for number in range(60)]
+        drop(stack, names)
+        (undelivered,) = [queue.url for queue in stack.manifest.dead_letter_queues]
+        eventually(
+            lambda: len(processed(stack)) + stack.depth(undelivered) == 60,
+            120,
+            lambda: (len(processed(stack)), stack.depth(undelivered)),
+        )
+        lost = stack.depth(undelivered)
+        assert lost > 0
+        assert limited(stack)["admitted"] == 60 - lost == len(processed(stack))
+        assert set(processed(stack).values()) == {1}

@@ -22,7 +22,7 @@ from worker.sources.kafka.client import connection, consumer_configuration, prod
 from worker.sources.kafka.dead_letters import DeadLetters, DeadLetterTopic
 from worker.sources.kafka.poller import Poller
 from worker.sources.kafka.settings import KafkaSettings, read
-from worker.sources.kafka.topics import ensure_topics
+from worker.sources.kafka.topics import ensure_topics, open_admin
 from worker.sources.stream.handling import Handling, Rejects
 from worker.sources.stream.lanes import Lanes
 from worker.sources.stream.on_failure import OnFailure
@@ -129,10 +129,11 @@ class _Consumer:
         return ExitCode.UNFINISHED if unfinished else ExitCode.OK
 
     def _poll(self) -> None:
-        configuration = connection(self._kafka, self._session.region_name, role="topics")
-        while not ensure_topics(configuration, self._kafka.new_topics):
-            if self._stop.requested.wait(TOPIC_RETRY_SECONDS):
-                return
+        if self._kafka.new_topics:
+            admin = open_admin(connection(self._kafka, self._session.region_name, role="topics"))
+            while not ensure_topics(admin, self._kafka.new_topics):
+                if self._stop.requested.wait(TOPIC_RETRY_SECONDS):
+                    return
         logger.info("consuming %s as %s", self._kafka.topic, self._kafka.group)
         self._poller.run()
 

@@ -3,53 +3,72 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 from confluent_kafka.cimpl import NewTopic as NewKafkaTopic
 
 from worker.logs import Field
 from worker.sources.kafka.settings import NewTopic
 
-__all__ = ["ensure_topics"]
+__all__ = ["Admin", "ensure_topics", "open_admin"]
 
-_TIMEOUT_SECONDS = 15.0
+_TIMEOUT_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
 
-def ensure_topics(configuration: dict[str, Any], topics: tuple[NewTopic, ...]) -> bool:
-    """Create those that are not there; what is there stays as it is. False when one is still missing."""
-    if not topics:
-        return True
+class Admin(Protocol):
+    """The part of confluent_kafka's AdminClient that is used."""
+
+    def list_topics(self, topic: str | None = None, timeout: float = -1) -> ClusterMetadata: ...
+
+    def create_topics(self, new_topics: list[NewKafkaTopic], **options: Any) -> Mapping[str, Future[None]]: ...
+
+
+def open_admin(configuration: dict[str, Any]) -> Admin:
+    """A client of Kafka's admin protocol."""
     admin = AdminClient(configuration)
     if "oauth_cb" in configuration:
         admin.poll(_TIMEOUT_SECONDS)  # which is when the token is fetched
+    return admin
+
+
+def ensure_topics(admin: Admin, topics: Sequence[NewTopic]) -> bool:
+    """Create those that are not there; what is there stays as it is. False when one is still missing."""
     try:
         there = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
+        new = [topic for topic in topics if topic.name not in there]
+        answers = (
+            admin.create_topics([_request(topic) for topic in new], request_timeout=_TIMEOUT_SECONDS) if new else {}
+        )
+        return all([_created(admin, name, answer) for name, answer in answers.items()])  # noqa: C419 - each is told
     except KafkaException as error:
-        logger.error("cannot list the topics", extra={Field.REASON: str(error)})
+        logger.error("cannot create topics; trying again", extra={Field.REASON: str(error)})
         return False
-    missing = [topic for topic in topics if topic.name not in there]
-    return all(_create(admin, topic) for topic in missing)
 
 
-def _create(admin: AdminClient, topic: NewTopic) -> bool:
-    new = NewKafkaTopic(
+def _request(topic: NewTopic) -> NewKafkaTopic:
+    return NewKafkaTopic(
         topic.name,
         num_partitions=topic.partitions,
         replication_factor=topic.replication_factor,
         config=dict(topic.configuration),
     )
+
+
+def _created(admin: Admin, name: str, answer: Future[None]) -> bool:
     try:
-        admin.create_topics([new], request_timeout=_TIMEOUT_SECONDS)[topic.name].result(_TIMEOUT_SECONDS)
+        answer.result(_TIMEOUT_SECONDS)
     except (KafkaException, TimeoutError) as error:
         # Another task may have been first, and a broker may create what it is asked about.
-        found = admin.list_topics(topic.name, timeout=_TIMEOUT_SECONDS).topics.get(topic.name)
+        found = admin.list_topics(name, timeout=_TIMEOUT_SECONDS).topics.get(name)
         if found is not None and found.error is None:
             return True
-        logger.error("cannot create the topic %s", topic.name, extra={Field.REASON: str(error)})
+        logger.error("cannot create the topic %s; trying again", name, extra={Field.REASON: str(error)})
         return False
-    logger.info("created the topic %s with %d partitions", topic.name, topic.partitions)
+    logger.info("created the topic %s", name)
     return True

@@ -17,9 +17,11 @@ from components.observability.broker_alarms import BrokerAlarms, BrokerAlarmsArg
 from components.observability.kafka_alarms import KafkaClusterAlarms, KafkaClusterAlarmsArgs
 from components.observability.stream_alarms import StreamAlarms, StreamAlarmsArgs
 from components.routers.event_bus import EventBus, EventBusArgs
+from components.routers.schemas import EventSchemas, EventSchemasArgs
 from components.stores.broker import Broker, BrokerArgs
 from components.streams.kafka import KafkaCluster, KafkaClusterArgs, KafkaKind, KafkaTopicArgs
 from components.streams.kinesis import KinesisStream, KinesisStreamArgs, StreamMode
+from event_schemas import Catalogue
 
 __all__ = ["Shared", "broker_args", "stream_args"]
 
@@ -51,6 +53,7 @@ class Shared(Component):
 
     Attributes:
         network, cluster, bus: always there.
+        schemas: of the events; None when ``bus.schema_registry`` is false.
         encryption_key: None unless ``encryption.customer_managed_key``.
         alarm_topic: None unless ``alarms.topic``.
         brokers: those that several patterns use, by name.
@@ -88,6 +91,7 @@ class Shared(Component):
             ),
             self.child(),
         )
+        self.schemas = self._publish_schemas(stack) if settings.bus.schema_registry else None
         customer_managed = settings.encryption.customer_managed_key
         self.encryption_key = EncryptionKey("encryption", opts=self.child()) if customer_managed else None
         self.alarms_enabled = settings.alarms.enabled
@@ -96,6 +100,12 @@ class Shared(Component):
         self.kafka = {name: self._create_kafka(name, kafka) for name, kafka in settings.kafka.items()}
         self.streams = {name: self._create_stream(name, stream) for name, stream in settings.streams.items()}
         self.publish({"bus": self.bus.bus_name, "cluster": self.cluster.cluster_name})
+
+    def _publish_schemas(self, stack: str) -> EventSchemas:
+        schemas = Catalogue.read().schemas
+        return EventSchemas(
+            "schemas", EventSchemasArgs(schemas=schemas, description=f"Events of the stack {stack}"), self.child()
+        )
 
     def _create_broker(self, name: str, settings: BrokerSettings) -> Broker:
         broker = Broker(f"{name}-broker", broker_args(settings, self.network, self.encryption_key), self.child())

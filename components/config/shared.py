@@ -65,6 +65,11 @@ class BusSettings(Settings):
     publisher_accounts: tuple[AccountId, ...] = Field(
         (), description="account ids of 12 digits, in quotes, that may put events; default none"
     )
+    schema_registry: bool = Field(
+        True,
+        description="true or false; true publishes contracts/schemas to an EventBridge schema registry (free), where "
+        "other teams find them; default true",
+    )
 
 
 class ClusterSettings(Settings):

@@ -1,12 +1,14 @@
 """`python -m bench.latency_proxy UPSTREAM_PORT MILLISECONDS`: a TCP proxy on loopback that adds a round-trip time.
 
-It prints its port and forwards until its standard input ends. It does not look into the bytes: half of the round trip
-is added in each direction, and a new connection waits a whole one, as the handshake would.
+It prints its port and forwards until its standard input ends; for each line there it prints how many bytes it has
+forwarded. It does not look into the bytes: half of the round trip is added in each direction, and a new connection
+waits a whole one, as the handshake would.
 """
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -15,13 +17,16 @@ from typing import cast
 
 from bench.processes import python_module
 
-__all__ = ["latency_proxy", "main"]
+__all__ = ["Route", "latency_proxy", "main"]
 
 _HOST = "127.0.0.1"
 
 
 class _Pipe(asyncio.Protocol):
     """One end of a proxied connection: what arrives here leaves at the other end, later."""
+
+    forwarded_bytes = 0
+    """Of all connections of this process, in both directions."""
 
     def __init__(self, delay_seconds: float) -> None:
         self._delay_seconds = delay_seconds
@@ -54,6 +59,7 @@ class _Pipe(asyncio.Protocol):
             self.other.transport.close()
         elif not self.other.transport.is_closing():
             self.other.transport.write(data)
+            _Pipe.forwarded_bytes += len(data)
 
 
 class _Client(_Pipe):
@@ -89,7 +95,9 @@ async def _serve(upstream_port: int, round_trip_seconds: float) -> None:
     server = await loop.create_server(lambda: _Client(upstream_port, round_trip_seconds), _HOST, 0, backlog=1024)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.read)
+    while await loop.run_in_executor(None, sys.stdin.readline):
+        sys.stdout.write(f"{_Pipe.forwarded_bytes}\n")
+        sys.stdout.flush()
     server.close()
 
 
@@ -98,16 +106,43 @@ def main(upstream_port: int, milliseconds: float) -> None:
     asyncio.run(_serve(upstream_port, milliseconds / 1000))
 
 
+class Route:
+    """How a contender reaches the server.
+
+    Attributes:
+        url: the endpoint to give it.
+        delayed: there is a proxy on the way.
+    """
+
+    def __init__(self, url: str, proxy: subprocess.Popen[str] | None = None) -> None:
+        self.url = url
+        self.delayed = proxy is not None
+        self._proxy = proxy
+
+    def forwarded_bytes(self) -> int:
+        """What has gone through the proxy, in both directions; 0 without one.
+
+        A client that goes to the server's own address leaves the round trip out, and nothing else shows it.
+        """
+        if self._proxy is None:
+            return 0
+        assert self._proxy.stdin
+        assert self._proxy.stdout
+        self._proxy.stdin.write("\n")
+        self._proxy.stdin.flush()
+        return int(self._proxy.stdout.readline())
+
+
 @contextmanager
-def latency_proxy(upstream_url: str, round_trip_ms: float) -> Iterator[str]:
-    """The URL of a proxy in a process of its own; `upstream_url` itself when nothing is to be added."""
+def latency_proxy(upstream_url: str, round_trip_ms: float) -> Iterator[Route]:
+    """A route through a proxy in a process of its own; straight to `upstream_url` when nothing is to be added."""
     if not round_trip_ms:
-        yield upstream_url
+        yield Route(upstream_url)
         return
     port = upstream_url.rsplit(":", 1)[1]
     with python_module("bench.latency_proxy", port, str(round_trip_ms)) as process:
         assert process.stdout
-        yield f"http://{_HOST}:{int(process.stdout.readline())}"
+        yield Route(f"http://{_HOST}:{int(process.stdout.readline())}", process)
 
 
 if __name__ == "__main__":

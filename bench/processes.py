@@ -65,7 +65,12 @@ def run(
         process = subprocess.Popen(
             command, cwd=directory, env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )
-        status, cpu_seconds, peak_mib = _wait(process, begun + timeout_seconds)
+        try:
+            status, cpu_seconds, peak_mib = _wait(process, begun + timeout_seconds)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         seconds = time.monotonic() - begun
     if status is None:
         raise CommandError(f"{command[0]} did not end within {timeout_seconds:g} s and was killed")

@@ -20,8 +20,8 @@ All contenders of a line ran in turn, on the same machine, against the same embe
 loopback. `report.json` has every single value.
 
 *Indexed queues* are those of the embedded AWS without its scans, which make every client wait for the server when a
-queue is deep, as SQS does not (`bench/indexed_emulator.py`). The *ceiling* is what boto3 loops reach
-that keep no attributes, check no answers and survive no fault.
+queue is deep, as SQS does not (`bench/indexed_emulator.py`). *boto3's ceiling* is what loops reach that
+keep no attributes, check no answers and survive no fault.
 """
 
 _QUICK = """\

@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 
 from bench.isolation import only_loopback
-from bench.latency_proxy import latency_proxy
+from bench.latency_proxy import Route, latency_proxy
 from bench.peers import LUMIGO, OUT, SQS_MOVER
 from bench.processes import ROOT, CommandError, run
 from bench.results import Direction, Measured, Row, Skipped, compare
@@ -21,11 +21,11 @@ from bench.works.scene import Scene, fresh_scene, order, round_robin
 from bench.works.size import Size
 from tests.emulator import REGION, running_emulator
 
-__all__ = ["WORK", "measure_replay"]
+__all__ = ["WORK", "Contender", "contenders", "measure_once", "measure_replay"]
 
 WORK = "replay"
 OURS = "ops replay-dlq"
-CEILING = "ceiling"
+CEILING = "boto3's ceiling"
 _CONTENDERS = ROOT / "bench" / "contenders"
 _UNIT = "messages/s"
 
@@ -58,7 +58,7 @@ class Contender:
         extra: environment on top of the scene's.
         one_at_a_time: it has one request in flight, and gets fewer messages.
         indexed_only: it does not take part where the server is the limit.
-        ceiling: it is a candidate for the emulator's ceiling.
+        ceiling: it is a candidate for the most that boto3 gets out of the emulator.
     """
 
     name: str
@@ -167,14 +167,14 @@ def _at(
     folder = OUT / "replay"
     with (
         running_emulator(folder / "emulator", module=server.module) as url,
-        latency_proxy(url, round_trip_ms) as seen_as,
+        latency_proxy(url, round_trip_ms) as route,
     ):
         for number, name in round_robin(size.runs, list(by_name)):
             if name in failed:
                 continue
             one = by_name[name]
             try:
-                rate = _once(size, round_trip_ms, one, url, seen_as, folder / f"{name}-{number}".replace(" ", "-"))
+                rate = measure_once(size, round_trip_ms, one, url, route, folder / f"{name}-{number}".replace(" ", "-"))
             except CommandError as error:
                 if name == OURS:
                     raise
@@ -192,14 +192,24 @@ def _messages(size: Size, round_trip_ms: float, one: Contender) -> int:
     return size.replay_slow_messages if round_trip_ms else size.replay_single_messages
 
 
-def _once(size: Size, round_trip_ms: float, one: Contender, url: str, seen_as: str, folder: Path) -> float:
+def measure_once(size: Size, round_trip_ms: float, one: Contender, url: str, route: Route, folder: Path) -> float:
+    """Messages per second of one run, the start of the process included.
+
+    Raises:
+        CommandError: it failed, lost or doubled messages, or did not use the route it was given.
+    """
     messages = _messages(size, round_trip_ms, one)
-    with fresh_scene(url, seen_as, folder) as scene:
-        scene.fill(scene.dlq_url, [order(number) for number in range(messages)])
+    with fresh_scene(url, route.url, folder) as scene:
+        bodies = [order(number) for number in range(messages)]
+        scene.fill(scene.dlq_url, bodies)
+        forwarded_before = route.forwarded_bytes()
         ran = run(one.command(scene), folder / "stdout", environment={**scene.environment, **dict(one.extra)})
         arrived = scene.depth(scene.queue_url)
         if arrived != messages:
             raise CommandError(f"{one.name} moved {arrived} of {messages} messages")
+        # Every body comes and goes once.
+        if route.delayed and route.forwarded_bytes() - forwarded_before < 2 * sum(map(len, bodies)):
+            raise CommandError(f"{one.name} went around the proxy: its figure would lack the round trip")
     return messages / ran.seconds
 
 

@@ -53,12 +53,12 @@ def receive(connection: socket.socket, length: int) -> bytes:
 
 
 def test_without_latency_there_is_no_proxy():
-    with latency_proxy("http://127.0.0.1:4566", 0) as url:
-        assert url == "http://127.0.0.1:4566"
+    with latency_proxy("http://127.0.0.1:4566", 0) as route:
+        assert (route.url, route.delayed, route.forwarded_bytes()) == ("http://127.0.0.1:4566", False, 0)
 
 
 def test_a_round_trip_takes_at_least_what_was_asked_for(echo: int):
-    with latency_proxy(f"http://{HOST}:{echo}", 60) as url, connect(url) as connection:
+    with latency_proxy(f"http://{HOST}:{echo}", 60) as route, connect(route.url) as connection:
         for expected in (0.12, 0.06):  # the first one also makes the connection
             begun = time.monotonic()
             connection.sendall(b"ping")
@@ -68,7 +68,7 @@ def test_a_round_trip_takes_at_least_what_was_asked_for(echo: int):
 
 def test_every_byte_arrives_in_order_also_what_is_sent_before_the_connection_stands(echo: int):
     pieces = [bytes([number % 256]) * (number % 700 + 1) for number in range(600)]
-    with latency_proxy(f"http://{HOST}:{echo}", 20) as url, connect(url) as connection:
+    with latency_proxy(f"http://{HOST}:{echo}", 20) as route, connect(route.url) as connection:
 
         def send() -> None:
             for piece in pieces:
@@ -79,10 +79,11 @@ def test_every_byte_arrives_in_order_also_what_is_sent_before_the_connection_sta
         whole = b"".join(pieces)
         assert receive(connection, len(whole)) == whole
         sender.join()
+        assert route.forwarded_bytes() == 2 * len(whole)
 
 
 def test_a_server_that_is_not_there_closes_the_connection():
     with socket.create_server((HOST, 0)) as unused:
         port = unused.getsockname()[1]
-    with latency_proxy(f"http://{HOST}:{port}", 5) as url, connect(url) as connection:
+    with latency_proxy(f"http://{HOST}:{port}", 5) as route, connect(route.url) as connection:
         assert connection.recv(1) == b""

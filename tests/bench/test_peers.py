@@ -10,7 +10,11 @@ import pytest
 
 from bench import peers
 from bench.isolation import isolated_command
+from bench.latency_proxy import latency_proxy
+from bench.processes import ROOT, CommandError
 from bench.works import replay
+from bench.works.scene import Scene
+from bench.works.size import QUICK
 
 
 @pytest.fixture
@@ -64,3 +68,15 @@ def test_the_isolated_process_sees_loopback_and_nothing_else():
         pytest.skip("this machine cannot make a network namespace")
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=30)
     assert done.stdout == "OSError 101\n", done.stderr  # ENETUNREACH
+
+
+def test_a_contender_that_goes_around_the_proxy_is_not_counted(emulator: str, tmp_path: Path):
+    def around(scene: Scene) -> list[str]:
+        code = f"import os, runpy, sys; os.environ['AWS_ENDPOINT_URL'] = {emulator!r}; sys.argv = sys.argv[1:]; "
+        code += "runpy.run_path(sys.argv[0], run_name='__main__')"
+        program = str(ROOT / "bench" / "contenders" / "boto3_replay.py")
+        return [sys.executable, "-c", code, program, scene.dlq_url, scene.queue_url, "1", "1"]
+
+    cheat = replay.Contender("cheat", "cheat 1.0", around)
+    with latency_proxy(emulator, 10) as route, pytest.raises(CommandError, match="cheat went around the proxy"):
+        replay.measure_once(QUICK, 10, cheat, emulator, route, tmp_path)

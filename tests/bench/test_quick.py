@@ -24,7 +24,7 @@ def test_a_quick_replay_measures_every_contender_and_writes_the_report(tmp_path:
     }
     for work in {row["work"] for row in rows}:
         against = [row["peer_version"] for row in rows if row["work"] == work]
-        ceiling = "ceiling: the best of 2 boto3 loops" if "indexed" in work else "ceiling: a boto3 loop"
+        ceiling = "boto3's ceiling: the best of 2 boto3 loops" if "indexed" in work else "boto3's ceiling: a boto3 loop"
         assert [one for one in against if one.startswith(ceiling)]
         assert bool([one for one in against if one.endswith("loop, 1 thread")]) == ("indexed" in work)
     assert all(row["ours"] > 0 and row["peer"] > 0 and row["ratio"] > 0 for row in rows)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ops.commands import events, peek_dlq, replay_dlq, replay_events, route, scale, send, status
+from ops.commands import events, peek_dlq, plan_scaling, replay_dlq, replay_events, route, scale, send, status
 from ops.context import Globals
 
 __all__ = ["app"]
@@ -65,6 +65,7 @@ app.command("status")(status.status)
 app.command("peek-dlq")(peek_dlq.peek_dlq)
 app.command("replay-dlq")(replay_dlq.replay_dlq)
 app.command("scale")(scale.scale)
+app.command("plan-scaling")(plan_scaling.plan_scaling)
 app.command("send")(send.send)
 app.command("route")(route.route)
 app.command("replay-events")(replay_events.replay_events)

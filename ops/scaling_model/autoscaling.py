@@ -15,6 +15,7 @@ from ops.scaling_model.decisions import (
     base_capacity,
     clamp,
     combine,
+    next_activity,
     step_for,
     tracked_capacity,
     tracking_breach,
@@ -60,7 +61,9 @@ class Autoscaling:
         if combined != desired:
             numbers = [number for number, capacity in enumerate(wanted) if capacity is not None]
             deciding = max(numbers, key=lambda number: wanted[number] or 0)
-            self._last[len(self.plan.stepping) + deciding] = LastActivity(desired, combined, now)
+            cooldown = self.plan.tracking[deciding].cooldown
+            number = len(self.plan.stepping) + deciding
+            self._last[number] = next_activity(self._last.get(number), desired, combined, cooldown, now)
         return combined
 
     def _track(
@@ -100,7 +103,7 @@ class Autoscaling:
         allowed = allowed_capacity(wanted, desired, self.plan.bounds, last, cooldown, now)
         if allowed is None or allowed == desired:
             return desired
-        self._last[number] = LastActivity(desired, allowed, now)
+        self._last[number] = next_activity(last, desired, allowed, cooldown, now)
         return clamp(allowed, self.plan.bounds)
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "clamp",
     "combine",
     "in_cooldown",
+    "next_activity",
     "step_for",
     "tracked_capacity",
     "tracking_breach",
@@ -176,6 +177,16 @@ def allowed_capacity(
         return None
     within = clamp(wanted, bounds)
     return None if in_cooldown(last, within, current, cooldown, now) else within
+
+
+def next_activity(last: LastActivity | None, before: int, after: int, cooldown: Cooldown, now: float) -> LastActivity:
+    """What a policy remembers of the activity from `before` to `after`.
+
+    A scale-out that tops up another one in its cooldown keeps the capacity from before the first: else the same step,
+    called again a minute later, would count from the middle and add again.
+    """
+    first = base_capacity(before, last, cooldown, now) if after > before else before
+    return LastActivity(first, after, now)
 
 
 def combine(current: int, wanted: Sequence[int | None], bounds: Bounds) -> int:

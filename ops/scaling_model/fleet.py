@@ -45,6 +45,10 @@ class Fleet:
     _carry: float = 0.0
     _births: deque[list[int]] = field(default_factory=deque)
 
+    def __post_init__(self) -> None:
+        # Those that run from the beginning have had their first minute.
+        self._births.append([-60, self.running])
+
     @property
     def tasks(self) -> int:
         """Running and starting."""

@@ -145,7 +145,8 @@ def _run(
         start = minute * MINUTE_SECONDS
         arrived = 0
         for second in range(MINUTE_SECONDS):
-            due = arriving * (second + 1) // MINUTE_SECONDS
+            # Evenly, with the same pause before the first and after the last.
+            due = (2 * arriving * (second + 1) + MINUTE_SECONDS) // (2 * MINUTE_SECONDS)
             fleet.second(start + second, due - arrived)
             arrived = due
         after_minute(minute)

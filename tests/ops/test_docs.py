@@ -37,7 +37,18 @@ def _section(command: str) -> str:
 def test_every_command_and_option_is_documented_with_an_example() -> None:
     options = _options()
     assert set(options) == {
-        *("", "status", "peek-dlq", "replay-dlq", "scale", "send", "route", "replay-events", "events validate")
+        *(
+            "",
+            "status",
+            "peek-dlq",
+            "replay-dlq",
+            "scale",
+            "plan-scaling",
+            "send",
+            "route",
+            "replay-events",
+            "events validate",
+        )
     }
     for command, flags in options.items():
         section = _section(command)

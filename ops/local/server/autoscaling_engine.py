@@ -37,6 +37,7 @@ from ops.scaling_model.decisions import (
     allowed_capacity,
     base_capacity,
     combine,
+    next_activity,
     step_for,
     tracked_capacity,
     tracking_breach,
@@ -137,8 +138,9 @@ class _Engine:
                 default=None,
             )
             if deciding and state.set_desired_count(resource, desired, deciding.cause):
-                activity = LastActivity(current, desired, self._now())
-                self._last[current_scope(), deciding.policy["PolicyARN"]] = activity
+                key = (current_scope(), deciding.policy["PolicyARN"])
+                cooldown = self._cooldown(deciding.policy)
+                self._last[key] = next_activity(self._last.get(key), current, desired, cooldown, self._now())
 
     def _allowed(self, proposal: _Proposal, current: int, bounds: Bounds) -> int | None:
         """The capacity a policy may ask for now; None when it wants to stay or its cooldown says so."""

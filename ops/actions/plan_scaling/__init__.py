@@ -1,0 +1,1 @@
+"""`ops plan-scaling`: which settings would have served this traffic, and at what price."""

@@ -99,7 +99,11 @@ class Deployed:
 
     @property
     def manifest(self) -> PatternManifest:
-        return PatternManifest.from_json(json.dumps(self.state.outputs["patterns"]["orders"]))
+        return self.manifest_of("orders")
+
+    def manifest_of(self, name: str) -> PatternManifest:
+        """Of any pattern that runs beside `orders`."""
+        return PatternManifest.from_json(json.dumps(self.state.outputs["patterns"][name]))
 
     def send(self, events: Sequence[Mapping[str, Any]]) -> None:
         result = self.ops("send", "-", "--pattern", "orders", stdin=json.dumps(list(events)))
@@ -197,12 +201,28 @@ def order(key: str | None = None, *, name: str = "margherita", region: str = "AU
 
 
 @contextmanager
-def deployed(root: Path, settings: Mapping[str, Any], *arguments: str) -> Iterator[Deployed]:
-    """`ops local up` in a checkout of its own; `ops local down` at the end, and a check that nothing is left."""
+def deployed(
+    root: Path,
+    settings: Mapping[str, Any],
+    *arguments: str,
+    beside: Mapping[str, Mapping[str, Any]] | None = None,
+    shared: Mapping[str, Any] | None = None,
+) -> Iterator[Deployed]:
+    """`ops local up` in a checkout of its own; `ops local down` at the end, and a check that nothing is left.
+
+    `settings` are those of `orders`; `beside` has more patterns by name; `shared` is what stands beside the
+    patterns, e.g. ``{"eda:kafka": …}``.
+    """
     root.mkdir(parents=True, exist_ok=True)
     for name in _LINKS:
         (root / name).symlink_to(ROOT / name)
-    config = {"aws:region": "ap-southeast-2", "eda:patterns": {"orders": dict(settings)}}
+    patterns = {"orders": dict(settings), **(beside or {})}
+    config = {
+        "aws:region": "ap-southeast-2",
+        "eda:bus": {"schema_registry": False},  # the embedded AWS has none
+        "eda:patterns": patterns,
+        **(shared or {}),
+    }
     (root / "Pulumi.local.yaml").write_text(yaml.safe_dump({"config": config}))
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

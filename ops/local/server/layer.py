@@ -36,6 +36,8 @@ GAPS = (
     "kinesis_resharding",
     "consumer_authorization",
     "metrics",
+    "msk_api",
+    "kafka_lag",
     "metric_data",
     "alarms",
     "autoscaling_api",

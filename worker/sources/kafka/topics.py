@@ -8,7 +8,8 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic as NewKafkaTopic
 
 from worker.logs import Field
@@ -42,10 +43,11 @@ def ensure_topics(admin: Admin, topics: Sequence[NewTopic]) -> bool:
     try:
         there = admin.list_topics(timeout=_TIMEOUT_SECONDS).topics
         new = [topic for topic in topics if topic.name not in there]
-        answers = (
-            admin.create_topics([_request(topic) for topic in new], request_timeout=_TIMEOUT_SECONDS) if new else {}
-        )
-        return all([_created(admin, name, answer) for name, answer in answers.items()])  # noqa: C419 - each is told
+        if not new:
+            return True
+        answers = admin.create_topics([_request(topic) for topic in new], request_timeout=_TIMEOUT_SECONDS)
+        missing = [name for name, answer in answers.items() if not _created(admin, name, answer)]
+        return not missing
     except KafkaException as error:
         logger.error("cannot create topics; trying again", extra={Field.REASON: str(error)})
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import get_origin
 
 from pydantic import BaseModel
 
@@ -26,8 +27,12 @@ def render() -> str:
     """The whole reference as Markdown."""
     lines = [_HEAD]
     for name in StackSettings.model_fields:
-        if name != "patterns" and (model := model_at(StackSettings, [name])):
+        if name == "patterns":
+            continue
+        if model := model_at(StackSettings, [name]):
             lines += [f"## eda:{name}", "", _sentence(model), "", *_table(model, ""), ""]
+        elif entry := model_at(StackSettings, [name, 0]):
+            lines += [f"## eda:{name}", "", f"A map of names to: {_sentence(entry)}", "", *_table(entry, "<name>."), ""]
     lines += ["## eda:patterns", "", "A map: the name that `ops` uses → one of the patterns below.", ""]
     for kind, pattern in PATTERNS.items():
         lines += [f"### {kind}", "", _sentence(pattern), "", *_table(pattern, ""), ""]
@@ -50,7 +55,7 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
         if inner := model_at(model, [name]):
             yield from _rows(inner, f"{path}.")
         elif entry := model_at(model, [name, 0]):
-            yield from _rows(entry, f"{path}[].")
+            yield from _rows(entry, f"{path}.<name>." if get_origin(field.annotation) is dict else f"{path}[].")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ __all__ = [
     "MAX_RECEIVE_COUNT",
     "PATTERN",
     "QUEUE_URL",
+    "OVERLAP",
     "RECEIVE_WAIT_SECONDS",
     "STACK",
     "START_POSITION",
@@ -177,6 +178,9 @@ EVENT: Final = "EDA_EVENT"
 """Source ``task``: the one event, as JSON; with everything else of the task's overrides at most 8,192 characters."""
 EVENT_REFERENCE: Final = "EDA_EVENT_REFERENCE"
 """Source ``task``: where a larger event's JSON is, ``s3://bucket/key``."""
+OVERLAP: Final = "RUN_OVERLAP"
+"""Source ``task``: what a task does while another one of the same pattern runs: ``allow`` (run, too), ``skip`` (end) or
+``queue`` (wait for its end); default ``allow``. The others need IDEMPOTENCY_TABLE, which holds the lock."""
 EVENT_PATHS: Final = "EDA_EVENT_PATHS"
 """Source ``task``: a JSON object of variables to paths into the event (``{"KEY": "$.detail.object.key"}``): the event
 is put together from these variables, because EventBridge can hand a task parts of an event only."""

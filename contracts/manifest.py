@@ -31,6 +31,7 @@ __all__ = [
     "QueueRef",
     "RuleRef",
     "ScalingRef",
+    "ScheduleRef",
     "ServiceRef",
     "StreamRef",
     "TaskRef",
@@ -110,6 +111,16 @@ class TaskRef:
     cluster: str
     family: str
     log_group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleRef:
+    """`overlap` is ``allow``, ``skip`` or ``queue``."""
+
+    name: str
+    expression: str
+    time_zone: str
+    overlap: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +221,7 @@ class PatternManifest:
     service: ServiceRef | None = None
     bucket: BucketRef | None = None
     task: TaskRef | None = None
+    schedule: ScheduleRef | None = None
     scaling: ScalingRef | None = None
     idempotency_table: str | None = None
     alarms: tuple[str, ...] = ()

@@ -41,6 +41,7 @@ _ARNS = {
     "aws:ecs/service:Service": "ecs:{r}:{a}:service/cluster/{n}",
     "aws:ecs/taskDefinition:TaskDefinition": "ecs:{r}:{a}:task-definition/{n}:1",
     "aws:kms/key:Key": "kms:{r}:{a}:key/{n}",
+    "aws:scheduler/schedule:Schedule": "scheduler:{r}:{a}:schedule/default/{n}",
     "aws:s3/bucket:Bucket": "s3:::{n}",
     "aws:ssm/parameter:Parameter": "ssm:{r}:{a}:parameter{n}",
     "aws:dynamodb/table:Table": "dynamodb:{r}:{a}:table/{n}",

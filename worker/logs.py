@@ -56,6 +56,8 @@ class Outcome(StrEnum):
     """The handler failed, and the caller of the API was told."""
     REFUSED = "refused"
     """A request that never reached the handler."""
+    SKIPPED = "skipped"
+    """Source ``task``: another task of the pattern was running."""
     GIVEN_BACK = "given-back"
     """Not tried to the end, through no fault of the message; it comes back."""
 

@@ -16,6 +16,7 @@ from components.config.kafka import KafkaClusterSettings
 from components.config.kafka_worker import KafkaWorkerSettings
 from components.config.object_processing import ObjectProcessingSettings
 from components.config.queue_worker import QueueWorkerSettings
+from components.config.scheduled_task import ScheduledTaskSettings
 from components.config.shared import (
     AlarmSettings,
     BusSettings,
@@ -33,6 +34,7 @@ PATTERNS: Mapping[str, type[PatternSettings]] = {
     "fan-out": FanOutSettings,
     "stream-worker": StreamWorkerSettings,
     "object-processing": ObjectProcessingSettings,
+    "scheduled-task": ScheduledTaskSettings,
     "kafka-worker": KafkaWorkerSettings,
     "broker-worker": BrokerWorkerSettings,
     "api": ApiSettings,

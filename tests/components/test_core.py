@@ -73,6 +73,8 @@ TOKENS = {
     "QueueWorkerAlarms": "eda:observability:QueueWorkerAlarms",
     "RequestScaling": "eda:compute:RequestScaling",
     "Rule": "eda:routers:Rule",
+    "Schedule": "eda:routers:Schedule",
+    "ScheduledTask": "eda:patterns:ScheduledTask",
     "Service": "eda:compute:Service",
     "ServiceRegistry": "eda:compute:ServiceRegistry",
     "Shared": "eda:shared:Shared",

@@ -15,6 +15,7 @@ from components.config.fan_out import FanOutSettings
 from components.config.kafka_worker import KafkaWorkerSettings
 from components.config.object_processing import ObjectProcessingSettings
 from components.config.queue_worker import QueueWorkerSettings
+from components.config.scheduled_task import ScheduledTaskSettings
 from components.config.stream_worker import StreamWorkerSettings
 from components.core.errors import ComponentError
 from components.patterns.from_settings.api import build_api
@@ -24,6 +25,7 @@ from components.patterns.from_settings.fan_out import build_fan_out
 from components.patterns.from_settings.kafka_worker import build_kafka_worker
 from components.patterns.from_settings.object_processing import build_object_processing
 from components.patterns.from_settings.queue_worker import build_queue_worker
+from components.patterns.from_settings.scheduled_task import build_scheduled_task
 from components.patterns.from_settings.stream_worker import build_stream_worker
 from components.shared import Shared
 
@@ -44,6 +46,7 @@ _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]]
     FanOutSettings: build_fan_out,
     StreamWorkerSettings: build_stream_worker,
     ObjectProcessingSettings: build_object_processing,
+    ScheduledTaskSettings: build_scheduled_task,
     KafkaWorkerSettings: build_kafka_worker,
     ApiSettings: build_api,
     ApiPushSettings: build_api_push,

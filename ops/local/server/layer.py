@@ -27,6 +27,7 @@ GAPS = (
     "run_task_limits",
     "ecs_events",
     "eventbridge_delivery",
+    "scheduler_context",
     "replay_rules",
     "sns_delivery",
     "put_events_checks",

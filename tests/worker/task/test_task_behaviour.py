@@ -15,6 +15,7 @@ import pytest
 from contracts import environment as names
 from tests.emulator import ROOT, Account
 from tests.worker.support import Shop, envelope, wait_for
+from worker.sources.task.overlap import RunLock
 
 
 @pytest.fixture
@@ -122,3 +123,60 @@ def test_a_second_task_waits_for_the_first_and_does_not_repeat_it(shop: Shop):
     second = start(shop, envelope("a", seconds=2))
     assert [finish(first)[0], finish(second)[0]] == [0, 0]
     assert shop.attempts() == {"a": 1}
+
+
+def test_skip_ends_at_once_while_another_one_runs_and_runs_when_none_does(shop: Shop):
+    first = start(shop, envelope("a", seconds=3), **{names.OVERLAP: "skip"})
+    wait_for("the first", lambda: shop.more_calls_than(0))
+    code, output = finish(start(shop, envelope("b"), **{names.OVERLAP: "skip"}))
+    assert (code, outcome(output)) == (0, ["skipped"])
+    assert finish(first)[0] == 0
+    code, output = finish(start(shop, envelope("c"), **{names.OVERLAP: "skip"}))
+    assert (code, outcome(output)) == (0, ["handled"])
+    assert shop.attempts() == {"a": 1, "c": 1}
+
+
+def test_queue_waits_for_the_end_of_the_other_one(shop: Shop):
+    first = start(shop, envelope("a", seconds=2), **{names.OVERLAP: "queue"})
+    wait_for("the first", lambda: shop.more_calls_than(0))
+    second = start(shop, envelope("b"), **{names.OVERLAP: "queue"})
+    assert [finish(first)[0], finish(second)[0]] == [0, 0]
+    (end,) = [call["at"] for call in shop.calls("end") if call["key"] == "a"]
+    (begin,) = [call["at"] for call in shop.calls() if call["key"] == "b"]
+    assert begin >= end
+
+
+def test_a_waiting_task_ends_when_it_is_told_to(shop: Shop):
+    first = start(shop, envelope("a", seconds=5), **{names.OVERLAP: "queue"})
+    wait_for("the first", lambda: shop.more_calls_than(0))
+    second = start(shop, envelope("b"), **{names.OVERLAP: "queue"})
+    assert second.stdout is not None
+    while "waiting for another task" not in second.stdout.readline():
+        assert second.poll() is None
+    second.send_signal(signal.SIGTERM)
+    assert finish(second)[0] == 3
+    assert finish(first)[0] == 0
+    assert shop.attempts() == {"a": 1}
+
+
+def test_an_overlap_rule_needs_the_table_and_a_known_name(shop: Shop):
+    code, output = finish(start(shop, envelope("a"), **{names.OVERLAP: "skip", names.IDEMPOTENCY_TABLE: ""}))
+    assert (code, output) == (2, "worker: RUN_OVERLAP: 'skip' needs IDEMPOTENCY_TABLE, which holds the lock\n")
+    code, output = finish(start(shop, envelope("a"), **{names.OVERLAP: "never"}))
+    assert (code, output) == (2, "worker: RUN_OVERLAP: 'never' is unknown; allowed: allow, skip, queue\n")
+
+
+def test_the_lock_of_a_killed_task_ends_with_its_lease(shop: Shop):
+    now = [1_000_000.0]
+
+    def lock() -> RunLock:
+        return RunLock(shop.dynamodb, "keys", "orders", lease_seconds=30, clock=lambda: now[0])
+
+    killed, second, third = lock(), lock(), lock()
+    assert [killed.take(), second.take()] == [True, False]
+    now[0] += 31
+    assert [second.take(), third.take()] == [True, False]
+    killed.release()  # not its own any more
+    assert third.take() is False
+    second.release()
+    assert third.take() is True

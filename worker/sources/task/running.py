@@ -8,20 +8,24 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from contracts import environment as names
 from contracts.errors import EventError
 from contracts.events import Event
 from worker import logs
 from worker.assembly import client_config, executor_for, open_session
+from worker.errors import SettingsError
 from worker.execution import Executor, Result, Verdict
 from worker.exit_codes import ExitCode
 from worker.handler import Handler
 from worker.logs import Field, Outcome
-from worker.settings import Settings
+from worker.settings import Reader, Settings
+from worker.sources.task.overlap import Overlap, RunLock
 from worker.sources.task.reading import read_event, read_object
 from worker.stopping import Stop
 from worker.threads import spawn
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["LEASE_SECONDS", "run"]
@@ -53,8 +57,43 @@ def run(settings: Settings, handler: Handler, stop: Stop) -> ExitCode:
         Field.IDEMPOTENCY_KEY: event.idempotency_key,
     }
     with logs.context(**fields):
+        overlap = _overlap(settings)
         executor = executor_for(settings, handler, session)
-        return _Work(event, executor, stop, settings.drain_seconds, fields).finish()
+        work = _Work(event, executor, stop, settings.drain_seconds, fields)
+        if overlap is Overlap.ALLOW or settings.idempotency_table is None:
+            return work.finish()
+        dynamodb: DynamoDBClient = session.client("dynamodb", config=client_config(settings, read_timeout_seconds=5))
+        lock = RunLock(dynamodb, settings.idempotency_table, settings.pattern, lease_seconds=LEASE_SECONDS)
+        return _alone(lock, overlap, work, stop)
+
+
+def _overlap(settings: Settings) -> Overlap:
+    reader = Reader(os.environ)
+    overlap = reader.choice(names.OVERLAP, tuple(Overlap), Overlap.ALLOW)
+    if overlap in (Overlap.SKIP, Overlap.QUEUE) and settings.idempotency_table is None:
+        reader.mistakes.append(f"{names.OVERLAP}: {overlap!r} needs {names.IDEMPOTENCY_TABLE}, which holds the lock")
+    if reader.mistakes:
+        raise SettingsError(reader.mistakes)
+    return Overlap(overlap)
+
+
+def _alone(lock: RunLock, overlap: Overlap, work: _Work, stop: Stop) -> ExitCode:
+    waiting = False
+    while not lock.take():
+        if overlap is Overlap.SKIP:
+            logger.info("another task of the pattern runs", extra={Field.OUTCOME: Outcome.SKIPPED})
+            return ExitCode.OK
+        if not waiting:
+            logger.info("waiting for another task of the pattern")
+            waiting = True
+        if stop.requested.wait(LOOK_SECONDS):
+            logger.warning("interrupted while waiting", extra={Field.OUTCOME: Outcome.GIVEN_BACK})
+            return ExitCode.UNFINISHED
+    spawn("run-lock", lock.keep, stop)
+    try:
+        return work.finish()
+    finally:
+        lock.release()
 
 
 class _Work:

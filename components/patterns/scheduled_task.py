@@ -1,0 +1,214 @@
+"""ScheduledTask: EventBridge Scheduler → Fargate task, with a dead-letter queue and a rule for runs that overlap."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.compute.cluster import Cluster
+from components.compute.container import ContainerArgs
+from components.compute.task import Task, TaskArgs
+from components.compute.task_definition import Architecture, TaskDefinitionArgs
+from components.core.base import Component
+from components.core.iam import Statement
+from components.core.naming import MAX_PATTERN_NAME, check_name
+from components.core.validation import Check, OneOf, Range, check
+from components.encryption import EncryptionKey
+from components.manifest import dead_letter_queue_ref, published, render
+from components.network import Network
+from components.observability.alarms import Notice, Runbook, dead_letter_alarm
+from components.routers.schedule import Schedule, ScheduleArgs
+from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
+from contracts import environment as env
+from contracts.manifest import Holds, PatternManifest, ScheduleRef, TaskRef
+
+__all__ = ["PATTERN", "Overlap", "ScheduledTask", "ScheduledTaskArgs"]
+
+PATTERN = "scheduled-task"
+_EXPIRES_HOURS = 48
+"""How long a run is remembered: twice as long as Scheduler retries."""
+
+
+class Overlap(StrEnum):
+    """What a run does while the one before it is still running."""
+
+    ALLOW = "allow"
+    """Both run."""
+    SKIP = "skip"
+    """The new one ends at once."""
+    QUEUE = "queue"
+    """The new one waits in its task, which is billed; whose turn it is next is left to chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduledTaskArgs:
+    """Arguments of `ScheduledTask`.
+
+    Attributes:
+        network, cluster: where the task runs.
+        container: the image with the worker and the handler; its environment is completed with what the worker needs.
+        expression, time_zone, flexible_window_minutes, data, enabled: see `ScheduleArgs`.
+        function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
+        overlap: default skip.
+        maximum_retry_attempts, maximum_event_age_seconds: of the start; defaults of `ScheduleArgs`.
+        cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
+        log_level: DEBUG, INFO, WARNING or ERROR; default INFO.
+        spot: Fargate Spot; a reclaimed run is not repeated. Default False.
+        statements: what the handler may do; default nothing.
+        encryption_key: of the queue and the table; default None.
+        alarms: whether to create the alarm on runs that could not be started; default True.
+        alarm_topic_arn: whom it notifies; default None, nobody.
+        description: of the schedule.
+    """
+
+    network: Network
+    cluster: Cluster
+    container: ContainerArgs
+    expression: str
+    time_zone: str = "UTC"
+    flexible_window_minutes: int = 0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    enabled: bool = True
+    function: str | None = None
+    overlap: Overlap = Overlap.SKIP
+    maximum_retry_attempts: int = 185
+    maximum_event_age_seconds: int = 3_600
+    cpu: int = 256
+    memory_mib: int = 512
+    architecture: Architecture = Architecture.X86_64
+    log_retention_days: int = 30
+    log_level: str = "INFO"
+    spot: bool = False
+    statements: Sequence[Statement] = ()
+    encryption_key: EncryptionKey | None = None
+    alarms: bool = True
+    alarm_topic_arn: pulumi.Input[str] | None = None
+    description: str | None = None
+
+
+_OWNED = frozenset(getattr(env, constant) for constant in env.__all__)
+
+
+def _overwritten(args: Any) -> list[str]:
+    return sorted(args.container.environment.keys() & _OWNED)
+
+
+_RULES = (
+    OneOf("overlap", tuple(item.value for item in Overlap)),
+    Range("flexible_window_minutes", 0, 1_440, "minutes"),
+    Check(
+        ("container",),
+        lambda args: bool(_overwritten(args)),
+        lambda args: f"container.environment sets {', '.join(_overwritten(args))}, which the pattern owns; remove it",
+    ),
+)
+
+
+class ScheduledTask(Component):
+    """A task at given times.
+
+    Attributes:
+        table, task, schedule: the parts.
+        alarm: None when alarms are off.
+    """
+
+    def __init__(self, name: str, args: ScheduledTaskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        check_name(name, longest=MAX_PATTERN_NAME)
+        check(f"ScheduledTask {name!r}", args, _RULES)
+        self.args = args
+        # Scheduler delivers at least once: the table drops the copy, and holds the lock of the overlap rule.
+        self.table = IdempotencyTable(
+            f"{name}-idempotency", IdempotencyTableArgs(encryption_key=args.encryption_key), self.child()
+        )
+        self.task = self._create_task(args)
+        self.schedule = Schedule(
+            name,
+            ScheduleArgs(
+                expression=args.expression,
+                task=self.task,
+                time_zone=args.time_zone,
+                flexible_window_minutes=args.flexible_window_minutes,
+                data=args.data,
+                maximum_retry_attempts=args.maximum_retry_attempts,
+                maximum_event_age_seconds=args.maximum_event_age_seconds,
+                enabled=args.enabled,
+                encryption_key=args.encryption_key,
+                description=args.description,
+            ),
+            self.child(),
+        )
+        self.alarm = self._create_alarm(args) if args.alarms else None
+        self.publish({"schedule": self.schedule.schedule_name})
+
+    def _create_task(self, args: ScheduledTaskArgs) -> Task:
+        variables: dict[str, pulumi.Input[str]] = {
+            env.STACK: pulumi.get_stack(),
+            env.PATTERN: self.name,
+            env.LOG_LEVEL: args.log_level,
+            env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
+            env.IDEMPOTENCY_TABLE: self.table.table_name,
+            env.IDEMPOTENCY_EXPIRES_SECONDS: str(_EXPIRES_HOURS * 3600),
+            env.OVERLAP: args.overlap.value,
+        }
+        if args.function:
+            variables[env.HANDLER] = args.function
+        container = dataclasses.replace(
+            args.container,
+            command=args.container.command or ["task"],
+            environment={**args.container.environment, **variables},
+        )
+        definition = TaskDefinitionArgs(
+            container=container,
+            cpu=args.cpu,
+            memory_mib=args.memory_mib,
+            architecture=args.architecture,
+            log_retention_days=args.log_retention_days,
+            statements=[*self.table.remember(), *args.statements],
+        )
+        arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
+        return Task(f"{self.name}-task", arguments, self.child())
+
+    def _create_alarm(self, args: ScheduledTaskArgs) -> aws.cloudwatch.MetricAlarm:
+        return dead_letter_alarm(
+            self,
+            f"{self.name}-unstarted",
+            self.schedule.dead_letter_queue,
+            Notice(
+                meaning=f"Scheduler could not start runs of {self.name}; what they were is kept for 14 days.",
+                command=f"peek-dlq {self.name}",
+                runbook=Runbook.RUN_TASK_FAILURES,
+                topic_arn=args.alarm_topic_arn,
+            ),
+        )
+
+    def manifest(self) -> pulumi.Output[str]:
+        """What `ops` needs to know, as JSON text."""
+        return render(
+            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
+            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+            schedule=published(
+                ScheduleRef,
+                name=self.schedule.schedule_name,
+                expression=self.args.expression,
+                time_zone=self.args.time_zone,
+                overlap=self.args.overlap.value,
+            ),
+            task=published(
+                TaskRef,
+                cluster=self.task.cluster.cluster_name,
+                family=self.task.definition.family,
+                log_group=self.task.definition.log_group_name,
+            ),
+            dead_letter_queues=[
+                dead_letter_queue_ref(self.schedule.dead_letter_queue, Holds.UNDELIVERED_EVENTS),
+            ],
+            idempotency_table=self.table.table_name,
+            alarms=[self.alarm.name] if self.alarm else [],
+        )

@@ -88,9 +88,9 @@ class Fleet:
             self._receive(now)
         else:
             self._carry = 0.0
-        if self.tasks > self._desired:
+        if self.running + self._starting_count > self._desired:
             self._scale_in(now)
-        self.task_seconds += self.tasks
+        self.task_seconds += self.running + self._starting_count
 
     def _receive(self, now: int) -> None:
         """Tasks without a message take the oldest ones."""

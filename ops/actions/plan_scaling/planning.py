@@ -102,7 +102,9 @@ def compare(request: Request, progress: Callable[[int, int], None] = lambda done
     """Simulate everything; `progress` is called with the number of plans done and to do."""
     trace, processing = request.trace, request.processing_seconds
     bounds = _bounds(request)
-    optimum = clairvoyant(trace, request.acceptable_latency_seconds, processing, bounds, request.timing)
+    # A minimum is a policy's means, and no concern of who knows the future.
+    free = Bounds(0, bounds.maximum)
+    optimum = clairvoyant(trace, request.acceptable_latency_seconds, processing, free, request.timing)
     own = _candidates(request, bounds)
     others = [
         talk_plan(bounds),
@@ -138,7 +140,7 @@ def _bounds(request: Request) -> Bounds:
         request.trace,
         request.acceptable_latency_seconds,
         request.processing_seconds,
-        Bounds(minimum, _MOST_TASKS),
+        Bounds(0, _MOST_TASKS),
         request.timing,
     )
     peak = math.ceil(_HEADROOM * max(free.tasks_per_minute))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ __all__ = ["plan_scaling"]
 
 _MAX_TASKS = 5_000
 _MAX_LATENCY_SECONDS = 86_400
+_LONG_MINUTES = 2 * 24 * 60
 _SHOWN_RATIO = 2.0
 """The table leaves out candidates with more task-hours than this times the recommended one's; JSON has all."""
 
@@ -77,13 +79,23 @@ def plan_scaling(
     )
     found = request.trace
     out.say(f"{found.name}: {found.messages:,} messages in {found.minutes / 60:.1f} hours")
-    comparison = compare(request)
+    comparison = compare(request, _progress(out, found.minutes))
     if plot is not None:
         draw(comparison, plot)
         out.say(f"drawn: {plot}")
     _print(out, comparison, yaml)
     if not comparison.recommended.keeps_promise:
         out.say(_why_not(comparison))
+
+
+def _progress(out: Output, minutes: int) -> Callable[[int, int], None]:
+    """Talk for a trace of days, which takes a while."""
+
+    def tell(done: int, of: int) -> None:
+        if minutes > _LONG_MINUTES and done % 10 == 0:
+            out.say(f"simulated {done} of {of} policies")
+
+    return tell
 
 
 def _check(

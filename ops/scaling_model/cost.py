@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 __all__ = ["PRICE_SOURCE", "TaskPrice"]
 
-PRICE_SOURCE = "AWS Fargate pricing page, Linux/X86 on demand, us-east-1 (N. Virginia), as published in March 2026"
+PRICE_SOURCE = "AWS Fargate, Linux/X86 on demand, us-east-1 (N. Virginia), price list of March 2026"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -139,6 +139,14 @@ def test_a_wrong_line_of_a_trace_is_named(capsys: pytest.CaptureFixture[str], tm
     assert "bad.csv, line 3: messages is '-7'; allowed is a whole number of 0 or more" in err
 
 
+def test_a_trace_of_days_shows_progress(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "days.csv"
+    path.write_text("minute,messages\n" + "".join(f"{minute},1\n" for minute in (0, 2890)))
+    code, _, err = _run(capsys, "--trace", str(path), *NEEDED, "--min", "0", "--max", "1", "--yaml")
+    assert code == ExitCode.OK
+    assert "simulated 10 of 11 policies" in err
+
+
 def test_a_sparkline_keeps_the_peaks() -> None:
     assert sparkline([0, 0, 8, 0], 2, 8) == " █"
     assert sparkline([1, 2, 4, 8], 8, 8) == "▁▂▄█"

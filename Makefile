@@ -1,6 +1,6 @@
 # The door: these targets are the only commands that people need.
 .DEFAULT_GOAL := help
-.PHONY: help install local local-down test lint bench clean
+.PHONY: help install local local-down test soak lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +30,10 @@ local-down: $(STAMP)  ## stop the local environment; leaves no process behind
 	@$(BIN)/ops local down
 
 test: $(STAMP)  ## unit, program, behaviour and fault tests
-	@$(BIN)/pytest -n 2 --dist worksteal $(TEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not soak" $(TEST_ARGS)
+
+soak: $(STAMP)  ## the long tests: kills, restarts and load, some minutes more
+	@$(BIN)/pytest -n 2 --dist worksteal -m soak $(TEST_ARGS)
 
 lint: $(STAMP)  ## ruff and mypy --strict
 	@$(BIN)/ruff check .

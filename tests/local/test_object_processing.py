@@ -103,3 +103,11 @@ def test_direct_shows_in_its_dead_letter_queue_what_it_lost(tmp_path: Path):
         assert lost > 0
         assert limited(stack)["admitted"] == 60 - lost == len(processed(stack))
         assert set(processed(stack).values()) == {1}
+
+
+def test_dispatcher_and_task_may_do_what_they_need_and_no_more(tmp_path: Path):
+    root = tmp_path / "checkout"
+    with deployed(root, settings(root, burst="buffered", buffer={"max_running_tasks": 2}), "--auth") as stack:
+        drop(stack, ["a.jpg", "fragile.jpg"])
+        eventually(lambda: len(processed(stack)) == 2, 90, lambda: (processed(stack), stack.depth(stack.queue_url)))
+        assert set(processed(stack).values()) == {1}

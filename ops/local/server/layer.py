@@ -32,6 +32,7 @@ GAPS = (
     "sns_delivery",
     "put_events_checks",
     "batch_authorization",
+    "ecs_authorization",
     "sqs_redrive",
     "sqs_batches",
     "kinesis_resharding",

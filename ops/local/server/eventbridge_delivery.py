@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ministack.core.iam_evaluator import pin_request_origin
 from ministack.services import eventbridge, sqs
 
 from ops.local.server import delivery_targets
@@ -31,6 +32,7 @@ __all__ = ["SEAMS", "install"]
 
 SEAMS = (
     *delivery_targets.SEAMS,
+    "core.iam_evaluator.pin_request_origin",
     "services.eventbridge._invoke_target",
     "services.eventbridge._pattern_event_view",
 )
@@ -38,6 +40,7 @@ SEAMS = (
 logger = logging.getLogger("ops.local.server.eventbridge")
 
 _HTTP_THREADS = 8
+_OWN_ADDRESS = "127.0.0.1"
 _ERROR_MESSAGE_CHARACTERS = 1024
 
 
@@ -62,6 +65,8 @@ class _Pipeline:
             self._attempt(current_scope(), delivery, 0)
 
     def _attempt(self, scope: Scope, delivery: Delivery, retries: int) -> None:
+        # AWS's own requests are encrypted; in a thread of ours, MiniStack takes them for plain HTTP.
+        pin_request_origin(_OWN_ADDRESS, True)
         with in_scope(scope):
             try:
                 deliver(delivery)

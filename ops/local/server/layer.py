@@ -33,6 +33,8 @@ GAPS = (
     "put_events_checks",
     "batch_authorization",
     "ecs_authorization",
+    "http_api_integrations",
+    "load_balancers",
     "sqs_redrive",
     "sqs_batches",
     "kinesis_resharding",

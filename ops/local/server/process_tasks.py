@@ -15,6 +15,7 @@ from typing import Any
 
 from ministack.services import ecs, ssm
 
+from contracts.environment import API_HOST
 from ops.local.server.containers import ContainerLaunch, ContainerRegistry, ProcessContainer
 from ops.local.server.images import ImageTableError, command_line, find_image, read_image_table
 from ops.local.server.scopes import current_scope
@@ -141,17 +142,23 @@ class _Launcher:
         group: str = task.get("group") or ""
         owner = group.removeprefix("service:") if group.startswith("service:") else definition["family"]
         suffix = f"-{container['name']}" if several else ""
+        address = task.setdefault("_local_address", self._next_address())
         return {
             "launch": ContainerLaunch(
                 task_arn=task_arn,
                 name=container["name"],
                 image=container["image"],
                 command=command_line(image, container.get("entryPoint"), container.get("command")),
-                environment={**image.environment, **{name: str(value) for name, value in environment.items()}},
+                environment={
+                    **image.environment,
+                    # On Fargate a task has an interface of its own; here it must not listen on every address.
+                    API_HOST: address,
+                    **{name: str(value) for name, value in environment.items()},
+                },
                 working_directory=directory or image.working_directory,
                 stop_timeout_seconds=float(container.get("stopTimeout") or DEFAULT_STOP_TIMEOUT_SECONDS),
                 log_file=self._settings.logs_directory / f"{owner}-{task_id}{suffix}.log",
-                ip_address=task.setdefault("_local_address", self._next_address()),
+                ip_address=address,
             )
         }
 

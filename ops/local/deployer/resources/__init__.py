@@ -1,6 +1,7 @@
 """Creators, one module per service. Importing this package registers all of them."""
 
 from ops.local.deployer.resources import (
+    apigatewayv2,
     appautoscaling,
     docker_build,
     dynamodb,
@@ -9,6 +10,7 @@ from ops.local.deployer.resources import (
     ec2_security,
     ecr,
     ecs,
+    elbv2,
     event_delivery,
     events,
     iam,
@@ -20,12 +22,15 @@ from ops.local.deployer.resources import (
     provider_functions,
     s3,
     scheduler,
+    secretsmanager,
+    servicediscovery,
     sns,
     sqs,
     ssm,
 )
 
 __all__ = [
+    "apigatewayv2",
     "appautoscaling",
     "docker_build",
     "dynamodb",
@@ -34,6 +39,7 @@ __all__ = [
     "ec2_security",
     "ecr",
     "ecs",
+    "elbv2",
     "event_delivery",
     "events",
     "iam",
@@ -45,6 +51,8 @@ __all__ = [
     "provider_functions",
     "s3",
     "scheduler",
+    "secretsmanager",
+    "servicediscovery",
     "sns",
     "sqs",
     "ssm",

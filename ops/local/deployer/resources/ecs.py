@@ -103,6 +103,7 @@ def create_task_definition(request: Request) -> Created:
     "platformVersion",
     "propagateTags",
     "schedulingStrategy",
+    "serviceRegistries",
     "sigintRollback",  # concerns the provider's own wait
     "taskDefinition",
     "waitForSteadyState",
@@ -116,6 +117,7 @@ def create_service(request: Request) -> Created:
         CapacityProviderStrategy=request.get("capacityProviderStrategies"),
         DeploymentConfiguration=_deployment(request),
         NetworkConfiguration=_network(request),
+        ServiceRegistries=_listed(request.get("serviceRegistries")),
         **request.pick(
             "availabilityZoneRebalancing",
             "cluster",
@@ -137,6 +139,11 @@ def create_service(request: Request) -> Created:
             cluster=request["cluster"], services=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
     return Created(service["serviceArn"], {"name": name, "arn": service["serviceArn"]})
+
+
+def _listed(block: Any) -> list[Any] | None:
+    """The provider has a single block where the API has a list."""
+    return None if block is None else block if isinstance(block, list) else [block]
 
 
 def _deployment(request: Request) -> dict[str, Any]:

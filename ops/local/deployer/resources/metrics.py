@@ -31,7 +31,14 @@ _SAME = (
 )
 
 
-@creates("aws:cloudwatch/metricAlarm:MetricAlarm", "dimensions", "metricQueries", "name", *_SAME)
+@creates(
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "dimensions",
+    "evaluateLowSampleCountPercentiles",
+    "metricQueries",
+    "name",
+    *_SAME,
+)
 def create_metric_alarm(request: Request) -> Created:
     name = request.physical_name()
     request.call(
@@ -40,7 +47,7 @@ def create_metric_alarm(request: Request) -> Created:
         AlarmName=name,
         Dimensions=_dimensions(request.get("dimensions")),
         Metrics=[_query(query) for query in request.get("metricQueries", [])] or None,
-        **request.pick(*_SAME),
+        **request.pick(*_SAME, evaluateLowSampleCountPercentile="evaluateLowSampleCountPercentiles"),
     )
     account = request.context.clients.account
     return Created(name, {"name": name, "arn": f"arn:aws:cloudwatch:{request.region}:{account}:alarm:{name}"})

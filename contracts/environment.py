@@ -46,9 +46,9 @@ __all__ = [
     "LOG_LEVEL",
     "MAX_ATTEMPTS",
     "MAX_RECEIVE_COUNT",
+    "OVERLAP",
     "PATTERN",
     "QUEUE_URL",
-    "OVERLAP",
     "RECEIVE_WAIT_SECONDS",
     "STACK",
     "START_POSITION",
@@ -97,7 +97,7 @@ API_KEYS: Final = "API_KEYS"
 """Source ``api``: a secret: the values of the header ``x-api-key`` that are let in, with commas between; unset: everybody
 is."""
 API_MAX_BODY_BYTES: Final = "API_MAX_BODY_BYTES"
-"""Source ``api``: larger requests are refused with 413; 1 to 10,485,760; default 1,048,576, EventBridge's largest event."""
+"""Source ``api``: larger requests are refused with 413; 1 to 10,485,760; default 1,048,576, as EventBridge's events."""
 API_MAX_WAITING: Final = "API_MAX_WAITING"
 """Source ``api``: requests that may wait for a handler beside those being handled, 0 to 10,000; default 10. More are
 answered with 503, so that a caller tries another task instead of waiting for this one."""

@@ -66,9 +66,9 @@ class BusSettings(Settings):
         (), description="account ids of 12 digits, in quotes, that may put events; default none"
     )
     schema_registry: bool = Field(
-        True,
+        False,
         description="true or false; true publishes contracts/schemas to an EventBridge schema registry (free), where "
-        "other teams find them; default true",
+        "other teams find them; the embedded AWS has none; default false",
     )
 
 

@@ -42,10 +42,11 @@ service = aws.ecs.Service("orders", cluster=cluster.arn, task_definition=task.ar
 
 
 def manifest(values):
-    bus_name, bus_arn, queue_name, queue_url, queue_arn, dlq_name, dlq_url, dlq_arn, table_name, cluster, service = values
+    bus_name, bus_arn, queue_name, queue_url, queue_arn, dlq_name, dlq_url, dlq_arn, table_name, cluster, service, rule_name = values
     return PatternManifest(
         name="orders", pattern="queue-worker", stack="local", region="eu-west-1",
         bus=BusRef(name=bus_name, arn=bus_arn),
+        rules=(RuleRef(name=rule_name, bus=bus_name),),
         queue=QueueRef(name=queue_name, url=queue_url, arn=queue_arn),
         dead_letter_queues=(DeadLetterQueueRef(name=dlq_name, url=dlq_url, arn=dlq_arn, holds=Holds.MESSAGES,
                                                origin_arn=queue_arn),),
@@ -55,7 +56,7 @@ def manifest(values):
 
 aws.ssm.Parameter("orders", name=parameter_name("local", "orders"), type="String", value=pulumi.Output.all(
     bus.name, bus.arn, queue.name, queue.url, queue.arn, dlq.name, dlq.url, dlq.arn, table.name, cluster.name,
-    service.name).apply(manifest))
+    service.name, rule.name).apply(manifest))
 """
 
 

@@ -137,12 +137,17 @@ def queue(account: Account, name: str, attributes: Mapping[str, str] | None = No
 
 def allow_events(account: Account, url: str, queue_arn: str, rule_arn: str) -> None:
     """The queue policy that lets one rule send."""
+    allow_service(account, url, queue_arn, "events.amazonaws.com", rule_arn)
+
+
+def allow_service(account: Account, url: str, queue_arn: str, service: str, source_arn: str) -> None:
+    """The queue policy that lets a service send on behalf of one rule, topic or bucket."""
     statement = {
         "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
+        "Principal": {"Service": service},
         "Action": "sqs:SendMessage",
         "Resource": queue_arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": rule_arn}},
+        "Condition": {"ArnEquals": {"aws:SourceArn": source_arn}},
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.emulator import Account
-from tests.ops.local.server.helpers import allow_events, queue, receive, wait_until
+from tests.ops.local.server.helpers import allow_events, allow_service, queue, receive, wait_until
 
 
 def _alarm(account: Account, name: str, **alarm: Any) -> None:
@@ -128,6 +128,7 @@ def test_a_change_notifies_a_topic_and_the_default_bus(account: Account) -> None
     events.put_targets(Rule="r", Targets=[{"Id": "q", "Arn": bus_arn}])
     topic = sns.create_topic(Name="t")["TopicArn"]
     topic_url, topic_queue_arn = queue(account, "from-topic")
+    allow_service(account, topic_url, topic_queue_arn, "sns.amazonaws.com", topic)
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=topic_queue_arn)
     url, _ = queue(account, "q")
     _depth_alarm(account, "a", "q", AlarmActions=[topic], OKActions=[topic])

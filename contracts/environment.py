@@ -94,8 +94,8 @@ API_PORT: Final = "API_PORT"
 API_PATH: Final = "API_PATH"
 """Source ``api``: where events are posted; default ``/events``. ``/health`` answers health checks."""
 API_KEYS: Final = "API_KEYS"
-"""Source ``api``: a secret: the values of the header ``x-api-key`` that are let in, with commas between; unset: everybody
-is."""
+"""Source ``api``: a secret: the values of the header ``x-api-key`` that are let in, with commas between; unset: all
+are."""
 API_MAX_BODY_BYTES: Final = "API_MAX_BODY_BYTES"
 """Source ``api``: larger requests are refused with 413; 1 to 10,485,760; default 1,048,576, as EventBridge's events."""
 API_MAX_WAITING: Final = "API_MAX_WAITING"

@@ -213,9 +213,12 @@ def test_each_task_is_told_its_own_address(account: Account, fargate: Fargate):
     command = [f"import os, time; print('host', os.environ['{API_HOST}'], flush=True); time.sleep(30)"]
     definition = fargate.define("print", command, image="python")
     tasks = [fargate.run(definition) for _ in range(2)]
-    hosts = {
-        wait_until(lambda arn=arn: fargate.log(arn).split("host ")[-1].split()[:1], "its address")[0] for arn in tasks
-    }
+
+    def address(arn: str) -> str:
+        wait_until(lambda: "host " in fargate.log(arn), "its address")
+        return str(fargate.log(arn).split("host ")[-1].split()[0])
+
+    hosts = {address(arn) for arn in tasks}
     assert len(hosts) == 2
     for host in hosts:
         with socket.socket() as probe:

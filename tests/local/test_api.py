@@ -230,3 +230,13 @@ def test_a_push_that_always_fails_is_dead_lettered_with_its_error_code(kitchen: 
     retries = {name: attributes.get("RETRY_ATTEMPTS", {}).get("StringValue") for name, attributes in found.items()}
     assert (retries["hopeless"], retries["poison"]) == ("3", "0")
     assert (kitchen.root / "effects.attempts").read_text().split().count(key(hopeless)) == 4
+    # AND WHEN the handler is fixed and the archive is replayed to this rule, THEN both are served, once
+    (kitchen.root / "effects.fixed").touch()
+    refused = kitchen.ops("replay-dlq", "push", "--yes")
+    assert refused.returncode == 3, refused.stderr
+    assert "is not an SQS queue" in refused.stderr
+    replayed = kitchen.ops("replay-events", "push", "--since", "1h", "--yes")
+    assert replayed.returncode == 0, replayed.stderr
+    eventually(lambda: all(kitchen.effects()[key(event)] for event in (hopeless, poison)), 60, kitchen.effects)
+    assert [kitchen.effects()[key(event)] for event in (hopeless, poison)] == [1, 1]
+    (kitchen.root / "effects.fixed").unlink()

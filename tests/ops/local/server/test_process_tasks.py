@@ -38,7 +38,7 @@ def test_the_environment_is_the_tasks_own(fargate: Fargate, account: Account, em
     assert (seen["AWS_ACCESS_KEY_ID"], seen["AWS_SECRET_ACCESS_KEY"]) == (account.id, "test")
     assert seen["ECS_AGENT_URI"].startswith(emulator)
     assert seen["ECS_CONTAINER_METADATA_URI_V4"].startswith(emulator)
-    ours = {"PATH", "HOME", "LANG", "A", "B", "FROM_IMAGE", "PWD", "SHLVL", "_", "OLDPWD"}
+    ours = {"PATH", "HOME", "LANG", "A", "B", "API_HOST", "FROM_IMAGE", "PWD", "SHLVL", "_", "OLDPWD"}
     leaked = {name for name in seen if not name.startswith(("AWS_", "ECS_"))} - ours
     assert not leaked
     assert {name for name in seen if name in os.environ and name.startswith(("PYTEST", "VIRTUAL_ENV"))} == set()

@@ -36,8 +36,6 @@ def why_not(stage: Stage, manifest: PatternManifest) -> str | None:
     """Why this pattern has no demo; None when it has one."""
     if manifest.service is None or manifest.queue is None or manifest.bus is None or manifest.idempotency_table is None:
         return "it lacks a bus, a queue, a service or an idempotency table"
-    if not manifest.rules:
-        return "it has no rule of its own; the pattern that feeds it is shown instead"
     handler = environment_of(stage.aws.ecs(), manifest.service).get(HANDLER)
     if handler != _HANDLER:
         return f"its handler is {handler}, and the demo's orders are for {_HANDLER}"

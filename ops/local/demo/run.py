@@ -45,6 +45,8 @@ def run_demos(stage: Stage, say: Callable[[str], None]) -> list[Row]:
     """
     chosen: list[tuple[_Demo, PatternManifest]] = []
     for name, manifest in read_patterns(stage.aws.ssm(), stage.state.stack).items():
+        if manifest.pattern == queue_worker.PATTERN and not manifest.rules:
+            continue  # one of the workers of a fan-out, which shows them all
         demo = _DEMOS.get(manifest.pattern)
         reason = demo.why_not(stage, manifest) if demo else f"there is no demo of {manifest.pattern}"
         if demo is None or reason is not None:

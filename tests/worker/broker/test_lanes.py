@@ -3,7 +3,7 @@ from __future__ import annotations
 from worker.sources.broker.hand import Hand
 from worker.sources.broker.lanes import Lanes
 from worker.sources.broker.link import Link
-from worker.sources.broker.messages import Acknowledge, Message
+from worker.sources.broker.messages import Acknowledge, Disposition, Message
 
 
 class Clock:
@@ -13,7 +13,21 @@ class Clock:
         return self.now
 
 
-class FakeLink(Link):
+class QuietLink(Link):
+    """A link to nowhere: what is asked of it waits."""
+
+    def work(self, timeout_seconds: float) -> None: ...
+
+    def stop_deliveries(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def _wake(self) -> None: ...
+
+    def _carry_out(self, message: Message, disposition: Disposition) -> None: ...
+
+
+class FakeLink(QuietLink):
     def __init__(self) -> None:
         super().__init__(Hand(), parks=False)
 
@@ -85,11 +99,7 @@ def test_closing_gives_out_what_was_not_started_each_group_in_order():
 def test_a_settlement_on_a_lost_link_leaves_the_hand():
     hand = Hand()
 
-    class Quiet(Link):
-        def _wake(self) -> None:
-            """Nobody is there to wake."""
-
-    link = Quiet(hand, parks=False)
+    link = QuietLink(hand, parks=False)
     waiting, late = message("waiting", link), message("late", link)
     hand.add(waiting)
     hand.add(late)

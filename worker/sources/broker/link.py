@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 
@@ -19,7 +20,7 @@ class LinkError(Exception):
     """The connection cannot be made, or is lost; another attempt may succeed."""
 
 
-class Link:
+class Link(ABC):
     """What the protocols share: settlements are queued by the handler threads, and carried out on the link's thread.
 
     A link that is lost takes its unacknowledged messages with it: the broker delivers them again, to this worker or
@@ -50,25 +51,25 @@ class Link:
                 return
         self._hand.remove([message])
 
+    @abstractmethod
     def work(self, timeout_seconds: float) -> None:
         """Deliver and settle for up to about `timeout_seconds`.
 
         Raises:
             LinkError: the connection is lost.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def stop_deliveries(self) -> None:
         """Ask the broker for no more messages. May be called again.
 
         Raises:
             LinkError: the connection is lost.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Settle what was asked for, then disconnect; never raises."""
-        raise NotImplementedError
 
     def lose(self) -> None:
         """No settlement can be carried out any more; the messages of those that wait come back from the broker."""
@@ -78,13 +79,13 @@ class Link:
             self._orders.clear()
         self._hand.remove(lost)
 
+    @abstractmethod
     def _wake(self) -> None:
         """Interrupt `work`, which has something to do."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _carry_out(self, message: Message, disposition: Disposition) -> None:
         """Do it, and call `_done` when the broker has it."""
-        raise NotImplementedError
 
     def _carry_out_orders(self) -> None:
         while True:

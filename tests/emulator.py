@@ -25,10 +25,20 @@ REGION = "ap-southeast-2"
 _ACCOUNTS = itertools.count(random.randrange(10**11, 9 * 10**11))
 
 
+_PORTS = range(20_000, 32_000)  # below the kernel's ephemeral range: no outgoing connection takes one in between
+_port_numbers = iter(random.Random().sample(_PORTS, len(_PORTS)))
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, and that this process gives out once."""
+    for port in _port_numbers:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"all ports from {_PORTS.start} to {_PORTS.stop - 1} are taken or were given out")
 
 
 @dataclass

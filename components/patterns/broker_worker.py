@@ -58,6 +58,7 @@ class BrokerWorkerArgs:
         function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
         cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
         log_level: DEBUG, INFO, WARNING or ERROR; default INFO.
+        check_schemas: dead-letter events that do not obey the schema of their kind; default True.
         concurrency: messages that one task handles at a time, 1 to 100; default 1, the only one with `ordered`.
         statements: what the handler may do; default nothing beyond its idempotency table.
         acceptable_latency_seconds, processing_seconds: see `BrokerScalingArgs`; default 60 and 1.
@@ -88,6 +89,7 @@ class BrokerWorkerArgs:
     architecture: Architecture = Architecture.X86_64
     log_retention_days: int = 30
     log_level: str = "INFO"
+    check_schemas: bool = True
     concurrency: int = 1
     statements: Sequence[Statement] = ()
     acceptable_latency_seconds: float = 60
@@ -196,6 +198,7 @@ class BrokerWorker(Component):
             env.STACK: pulumi.get_stack(),
             env.PATTERN: self.name,
             env.LOG_LEVEL: args.log_level,
+            env.CHECK_SCHEMAS: "true" if args.check_schemas else "false",
             env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
             env.CONCURRENCY: str(args.concurrency),
             env.MAX_RECEIVE_COUNT: str(args.max_receive_count),

@@ -59,6 +59,7 @@ class StreamWorkerArgs:
         function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
         cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
         log_level: DEBUG, INFO, WARNING or ERROR; default INFO.
+        check_schemas: dead-letter events that do not obey the schema of their kind; default True.
         concurrency: records (of different partition keys) that one task handles at a time, 1 to 100; default 1.
         statements: what the handler may do; default nothing beyond its stream, its tables and its queue.
         enhanced_fan_out: read as a registered consumer; default False, poll.
@@ -92,6 +93,7 @@ class StreamWorkerArgs:
     architecture: Architecture = Architecture.X86_64
     log_retention_days: int = 30
     log_level: str = "INFO"
+    check_schemas: bool = True
     concurrency: int = 1
     statements: Sequence[Statement] = ()
     enhanced_fan_out: bool = False
@@ -247,6 +249,7 @@ class StreamWorker(Component):
             env.STACK: pulumi.get_stack(),
             env.PATTERN: self.name,
             env.LOG_LEVEL: args.log_level,
+            env.CHECK_SCHEMAS: "true" if args.check_schemas else "false",
             env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
             env.CONCURRENCY: str(args.concurrency),
             env.STREAM_ARN: self.stream.arn,

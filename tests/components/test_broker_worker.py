@@ -86,6 +86,7 @@ def test_the_container_is_told_everything_and_the_password_by_reference_only():
         "IDEMPOTENCY_EXPIRES_SECONDS": "86400",
         "IDEMPOTENCY_TABLE": "orders-idempotency-0a1b2c3",
         "LOG_LEVEL": "INFO",
+        "CHECK_SCHEMAS": "true",
         "MAX_RECEIVE_COUNT": "3",
         "MENU": "margherita",
         "STOP_TIMEOUT_SECONDS": "120",
@@ -109,11 +110,14 @@ def test_the_execution_role_reads_exactly_the_credentials_and_their_key():
 
 
 def test_options_arrive():
-    container = container_of(record(lambda: worker(ordered=True, prefetch=7, lease_seconds=60, queue="shop.orders")))
+    container = container_of(
+        record(lambda: worker(ordered=True, prefetch=7, lease_seconds=60, check_schemas=False, queue="shop.orders"))
+    )
     environment = {item["name"]: item["value"] for item in container["environment"]}
     assert environment["BROKER_ORDERED"] == "true"
     assert environment["BROKER_PREFETCH"] == "7"
     assert environment["BROKER_LEASE_SECONDS"] == "60"
+    assert environment["CHECK_SCHEMAS"] == "false"
     assert (environment["BROKER_QUEUE"], environment["BROKER_DEAD_LETTER_QUEUE"]) == ("shop.orders", "shop.orders.dlq")
 
 

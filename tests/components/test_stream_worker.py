@@ -79,6 +79,7 @@ def test_the_container_is_told_everything():
         "LEASE_SECONDS": "20",
         "LEASE_TABLE": "clicks-leases-0a1b2c3",
         "LOG_LEVEL": "INFO",
+        "CHECK_SCHEMAS": "true",
         "MAX_ATTEMPTS": "3",
         "MENU": "margherita",
         "START_POSITION": "TRIM_HORIZON",
@@ -86,6 +87,10 @@ def test_the_container_is_told_everything():
         "STREAM_ARN": ARN,
         "STREAM_BATCH_SIZE": "500",
     }
+
+
+def test_schemas_are_not_checked_on_request():
+    assert environment_of(record(lambda: worker(check_schemas=False)))["CHECK_SCHEMAS"] == "false"
 
 
 def test_the_role_may_poll_keep_leases_and_no_more():

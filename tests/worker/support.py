@@ -19,6 +19,16 @@ from tests.emulator import ROOT, Account
 
 T = TypeVar("T")
 
+ORDER: dict[str, Any] = {
+    "channel-id": "c-1",
+    "created-at": "2021-11-26T16:05:09-04:00",
+    "name": "marinara",
+    "city": "Auckland",
+    "region": "NZ",
+    "OrderType": ["Pickup"],
+}
+"""Data of an `envelope` that obeys the schema of its kind."""
+
 
 def wait_for(what: str, condition: Callable[[], T], seconds: float = 20) -> T:
     """Poll until `condition` is truthy; fails with `what` was waited for."""

@@ -37,6 +37,7 @@ def build_broker_worker(name: str, settings: BrokerWorkerSettings, shared: Share
             architecture=Architecture[handler.architecture.name],
             log_retention_days=handler.log_retention_days,
             log_level=handler.log_level,
+            check_schemas=handler.check_schemas,
             concurrency=handler.concurrency,
             statements=permissions_from(handler),
             acceptable_latency_seconds=scaling.acceptable_latency_seconds,

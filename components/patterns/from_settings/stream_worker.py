@@ -35,6 +35,7 @@ def build_stream_worker(name: str, settings: StreamWorkerSettings, shared: Share
             architecture=Architecture[handler.architecture.name],
             log_retention_days=handler.log_retention_days,
             log_level=handler.log_level,
+            check_schemas=handler.check_schemas,
             concurrency=handler.concurrency,
             statements=permissions_from(handler),
             enhanced_fan_out=reading.enhanced_fan_out,

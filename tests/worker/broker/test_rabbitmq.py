@@ -12,7 +12,7 @@ from contracts.messages import FAILURE
 from tests.emulator import Account
 from tests.worker.broker.servers import RabbitMq
 from tests.worker.broker.support import RabbitShop, reason_of
-from tests.worker.support import envelope, wait_for
+from tests.worker.support import ORDER, envelope, wait_for
 
 
 def test_every_message_is_handled_once_and_acknowledged(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:
@@ -82,6 +82,21 @@ def test_poison_is_dead_lettered_as_it_was_with_the_reason(
     ((hopeless, _),) = [(properties, body) for body, properties in letters.items()]
     reason = reason_of(hopeless.headers)
     assert (reason.error, reason.message, reason.receive_count) == ("RuntimeError", "failure 2 of hopeless", 2)
+
+
+def test_an_event_against_its_schema_is_dead_lettered_at_once(
+    account: Account, tmp_path: Path, rabbitmq: RabbitMq
+) -> None:
+    shop = RabbitShop(account, tmp_path, rabbitmq)
+    with shop.worker(CHECK_SCHEMAS="true") as worker:
+        worker.wait_until_consuming()
+        shop.send([envelope("bad", number=0), envelope("good", **ORDER)])
+        wait_for("both", lambda: worker.outcomes().total() == 2)
+    assert worker.outcomes() == {"handled": 1, "dead-lettered": 1}
+    assert shop.attempts() == {"good": 1}
+    ((properties, _),) = shop.dead_letters()
+    reason = reason_of(properties.headers)
+    assert (reason.error, reason.receive_count, reason.retryable) == ("SchemaMismatchError", 1, False)
 
 
 def test_copies_of_an_event_are_handled_once_also_at_the_same_time(

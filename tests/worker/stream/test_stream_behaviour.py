@@ -14,6 +14,7 @@ from contracts.messages import FAILURE, STREAM_POSITION, Failure, RecordBody, St
 from tests.emulator import Account
 from tests.faults_proxy import ANY, Fault, FaultsProxy
 from tests.worker.stream.support import Application, Stream, envelope, wait_for
+from tests.worker.support import ORDER
 
 
 def test_every_record_is_handled_once_and_each_key_in_order(account: Account, tmp_path: Path) -> None:
@@ -140,6 +141,22 @@ def test_poison_holds_its_key_back_for_its_attempts_and_nobody_else(account: Acc
     body, failure = by_number[answers[2]["SequenceNumber"]]
     assert (body, failure.error, failure.retryable) == ("no event at all", "EventError", False)
     assert by_number[answers[3]["SequenceNumber"]][1].error == "NonRetryableError"
+
+
+def test_an_event_against_its_schema_is_in_the_on_failure_queue_at_once(account: Account, tmp_path: Path) -> None:
+    stream = Stream(account, shards=1)
+    application = Application(stream, tmp_path)
+    stream.put([("bad", envelope("bad", group="bad", number=0)), ("good", envelope("good", **ORDER))])
+    with application.worker(CHECK_SCHEMAS="true") as worker:
+        application.wait_for_effects(1)
+        wait_for("the dead letter", lambda: _collect(application))
+    assert worker.outcomes() == {"handled": 1, "dead-lettered": 1}
+    assert application.attempts() == {"good": 1}  # the handler never saw the other one
+    (letter,) = application.collected
+    failure = Failure.from_json(letter["MessageAttributes"][FAILURE]["StringValue"])
+    assert failure is not None
+    assert (failure.error, failure.receive_count, failure.retryable) == ("SchemaMismatchError", 1, False)
+    assert "'channel-id' is a required property" in failure.message
 
 
 def _collect(application: Application) -> list[dict[str, Any]]:

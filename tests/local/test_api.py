@@ -234,7 +234,7 @@ def test_a_push_that_always_fails_is_dead_lettered_with_its_error_code(kitchen: 
     (kitchen.root / "effects.fixed").touch()
     refused = kitchen.ops("replay-dlq", "push", "--yes")
     assert refused.returncode == 3, refused.stderr
-    assert "is not an SQS queue" in refused.stderr
+    assert "of a kind that replay-dlq cannot send to" in refused.stderr
     replayed = kitchen.ops("replay-events", "push", "--since", "1h", "--yes")
     assert replayed.returncode == 0, replayed.stderr
     eventually(lambda: all(kitchen.effects()[key(event)] for event in (hopeless, poison)), 60, kitchen.effects)

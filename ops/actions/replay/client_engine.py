@@ -11,15 +11,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ops.actions.queues import Queue, QueueDirectory, name_of, region_of
+from ops.actions.queues import Queue, QueueDirectory, region_of
 from ops.actions.replay.deleter import Deleter
-from ops.actions.replay.eventbridge import EventTargets
+from ops.actions.replay.destinations.directory import Destinations
 from ops.actions.replay.hand import Hand
 from ops.actions.replay.journal import Journal, Stage
 from ops.actions.replay.journal_store import Inheritance, JournalStore
 from ops.actions.replay.lane import Lane, RunState
 from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, Source
 from ops.actions.replay.rate import Pace
+from ops.actions.replay.resolvers import resolvers_of
 from ops.actions.replay.retrying import Backoff
 from ops.actions.replay.routing import Router
 from ops.actions.replay.sender import Sender
@@ -147,10 +148,12 @@ class _Run:
     ) -> RunState:
         options = self._options
         backoff = Backoff(self._halt, _ATTEMPTS)
+        destinations = Destinations(self._aws)
         router = Router(
             dlq,
             self._directory,
-            EventTargets(self._aws),
+            destinations,
+            resolvers_of(self._aws, self._directory, destinations),
             to=options.to,
             manifest_origin=self._source.manifest_origin,
             max_replays=options.replay_limit,
@@ -159,7 +162,6 @@ class _Run:
         if journal:
             unknown = {name: entry for name, entry in inheritance.open.items() if entry.stage is Stage.SENDING}
             sender = Sender(
-                self._client_for,
                 journal,
                 self._report.run_id,
                 unknown,
@@ -236,7 +238,7 @@ class _Run:
         report.moved, report.recovered = tally.moved, tally.recovered
         report.skipped, report.failed, report.late = tally.skipped, tally.failed, tally.late
         report.duplicates_possible = tally.duplicates_possible
-        report.destinations = {name_of(url): count for url, count in sorted(tally.destinations.items())}
+        report.destinations = dict(sorted(tally.destinations.items()))
         report.reasons = dict(tally.reasons.most_common())
         report.interrupted = self._stop.is_set()
         untouched = max(0, report.found - report.moved - report.skipped - report.failed)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from contracts.messages import ERROR_CODE, RULE_ARN, TARGET_ARN
-from ops.actions.queues import QueueArn
+from ops.actions.replay.destinations.base import Delivery, Refusal
+from ops.actions.replay.destinations.targets import Invocation, TargetDeliveries
 from ops.actions.replay.input_transformer import TransformError, target_input
 from ops.actions.replay.messages import DeadLetter
 from ops.errors import explain
@@ -17,7 +17,7 @@ from ops.errors import explain
 if TYPE_CHECKING:
     from ops.aws import Aws
 
-__all__ = ["EventTargets", "TargetDelivery", "is_undelivered_event"]
+__all__ = ["EventTargets", "is_undelivered_event"]
 
 _RULE = re.compile(r"^arn:aws[a-z-]*:events:(?P<region>[a-z0-9-]+):\d{12}:rule/(?:(?P<bus>[^:]+)/)?(?P<name>[^/:]+)$")
 
@@ -30,52 +30,46 @@ def is_undelivered_event(message: DeadLetter) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class TargetDelivery:
-    """What the target gets: `body` into the queue `queue_arn`, with MessageGroupId `group` on a FIFO queue."""
-
-    queue_arn: str
-    body: str
-    group: str | None
-
-
 class EventTargets:
     """Reads the targets of each rule once. Safe for many threads.
 
     Args:
         aws: makes the client of the rule's region.
+        deliveries: makes what a target gets.
     """
 
-    def __init__(self, aws: Aws) -> None:
+    def __init__(self, aws: Aws, deliveries: TargetDeliveries) -> None:
         self._aws = aws
+        self._deliveries = deliveries
         self._targets: dict[str, list[Any] | str] = {}
         self._lock = threading.Lock()
 
-    def resolve(self, message: DeadLetter) -> TargetDelivery | str:
-        """The delivery that failed, or the reason why it cannot be repeated."""
+    def resolve(self, message: DeadLetter) -> Delivery | Refusal | None:
+        """The delivery that failed, or why it cannot be repeated; None for a message of another kind."""
+        if not is_undelivered_event(message):
+            return None
         rule_arn = message.text_attribute(RULE_ARN) or ""
         target_arn = message.text_attribute(TARGET_ARN) or ""
         targets = self._of_rule(rule_arn)
         if isinstance(targets, str):
-            return targets
+            return Refusal(targets)
         matching = [target for target in targets if target["Arn"] == target_arn]
         if not matching:
-            return f"the rule {rule_arn} no longer has the target {target_arn}"
-        if QueueArn.parse(target_arn) is None:
-            return f"its target {target_arn} is not an SQS queue, and replay-dlq sends to queues only"
-        try:
-            event = json.loads(message.body)
-            results = {
-                (target_input(target, event, rule_arn), (target.get("SqsParameters") or {}).get("MessageGroupId"))
-                for target in matching
-            }
-        except (ValueError, TypeError, AttributeError) as error:
-            kind = "the rule's input transformation" if isinstance(error, TransformError) else "the event"
-            return f"{kind} cannot be read ({error})"
-        if len(results) > 1:
-            return f"the rule {rule_arn} has {len(matching)} targets {target_arn} with different inputs"
-        body, group = results.pop()
-        return TargetDelivery(target_arn, body, group)
+            return Refusal(f"the rule {rule_arn} no longer has the target {target_arn}")
+        deliveries: list[Delivery] = []
+        for target in matching:
+            invocation = _invocation(message, target, rule_arn)
+            if isinstance(invocation, Refusal):
+                return invocation
+            delivery = self._deliveries.delivery(invocation)
+            if isinstance(delivery, Refusal):
+                return delivery
+            if delivery not in deliveries:
+                deliveries.append(delivery)
+        if len(deliveries) > 1:
+            # EventBridge names the failed target by its ARN only.
+            return Refusal(f"the rule {rule_arn} has {len(matching)} targets {target_arn} with different inputs")
+        return deliveries[0]
 
     def _of_rule(self, rule_arn: str) -> list[Any] | str:
         with self._lock:
@@ -96,3 +90,17 @@ class EventTargets:
             return [target for page in pages for target in page["Targets"]]
         except Exception as error:  # noqa: BLE001 - explained to the operator
             return explain(error, f"reading the targets of rule {rule['name']}").message
+
+
+def _invocation(message: DeadLetter, target: Any, rule_arn: str) -> Invocation | Refusal:
+    try:
+        event = json.loads(message.body)
+        if not isinstance(event, dict):
+            raise TypeError("it is no JSON object")
+        text = target_input(target, event, rule_arn)
+    except (ValueError, TypeError, AttributeError) as error:
+        kind = "the rule's input transformation" if isinstance(error, TransformError) else "the event"
+        return Refusal(f"{kind} cannot be read ({error})")
+    return Invocation(
+        message=message, target=target, event=event, input=text, origin=f"events-rule/{rule_arn.rsplit('/', 1)[-1]}"
+    )

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from ops.actions.queues import Queue
 from ops.actions.replay.deleter import Deleter
+from ops.actions.replay.destinations.base import Refusal
 from ops.actions.replay.hand import Hand
 from ops.actions.replay.journal import OpenEntry, Stage
 from ops.actions.replay.messages import DeadLetter
 from ops.actions.replay.rate import Pace
 from ops.actions.replay.retrying import Backoff
-from ops.actions.replay.routing import Refusal, Router
+from ops.actions.replay.routing import Router
 from ops.actions.replay.sender import Letter, Sender
 from ops.actions.replay.snapshot import Snapshot
 from ops.actions.replay.tally import Tally
@@ -187,7 +188,7 @@ class Lane:
                 note: Callable[[str], None] = state.tally.fail if found.failed else state.tally.skip
                 note(found.reason)
             elif state.sender is None:
-                state.tally.sent_to(found.url, 1)
+                state.tally.sent_to(found.destination.name, 1)
             else:
                 letters.append((message, found))
         if state.sender is not None and letters:

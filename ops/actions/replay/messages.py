@@ -1,17 +1,14 @@
-"""A dead-lettered message, and the entry that sends it on."""
+"""A dead-lettered message, and what of it a replay sends on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from contracts.messages import FAILURE, MAX_ATTRIBUTES, REPLAY_COUNT
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
-
-__all__ = ["MAX_BYTES", "DeadLetter", "Delivery", "carried_attributes", "deduplication_id", "size_bytes"]
+__all__ = ["MAX_BYTES", "Attributes", "DeadLetter", "carried_attributes", "deduplication_id", "size_bytes"]
 
 MAX_BYTES = 1_048_576
 """SQS's limit of a message, and of a batch (SQS developer guide, "Message quotas")."""
@@ -72,44 +69,6 @@ class DeadLetter:
     def text_attribute(self, name: str) -> str | None:
         value = self.attributes.get(name, {}).get("StringValue")
         return value if isinstance(value, str) else None
-
-
-@dataclass(slots=True)
-class Delivery:
-    """Where and how a message is sent on.
-
-    Attributes:
-        url: the destination queue.
-        fifo: whether it is FIFO.
-        body: what is sent.
-        attributes: what is sent with it, `REPLAY_COUNT` included.
-        group: MessageGroupId; None sends none (on a standard queue only).
-        trace: AWSTraceHeader, or None.
-    """
-
-    url: str
-    fifo: bool
-    body: str
-    attributes: Attributes = field(default_factory=dict)
-    group: str | None = None
-    trace: str | None = None
-
-    @property
-    def bytes(self) -> int:
-        return size_bytes(self.body, self.attributes)
-
-    def entry(self, entry_id: str, deduplication: str) -> SendMessageBatchRequestEntryTypeDef:
-        """The SendMessageBatch entry; `deduplication` is used on a FIFO queue only."""
-        entry: SendMessageBatchRequestEntryTypeDef = {"Id": entry_id, "MessageBody": self.body}
-        if self.attributes:
-            entry["MessageAttributes"] = self.attributes  # type: ignore[typeddict-item]  # as SQS gave them
-        if self.trace:
-            entry["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": self.trace}}
-        if self.group:
-            entry["MessageGroupId"] = self.group
-        if self.fifo:
-            entry["MessageDeduplicationId"] = deduplication
-        return entry
 
 
 def carried_attributes(attributes: Attributes, replays: int, body: str = "") -> dict[str, dict[str, Any]]:

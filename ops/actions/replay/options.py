@@ -85,7 +85,7 @@ class QueueReport:
         late: of `left`, those that came after the start.
         in_flight: at the start, held by somebody else.
         lapsing: of `left`, those that could not be given back and reappear when their visibility is over.
-        destinations: queue name → messages.
+        destinations: name of a destination → messages.
         reasons: reason → messages, for `skipped` and `failed`.
         error: what ended the run early; empty otherwise.
         interrupted: a signal ended it.

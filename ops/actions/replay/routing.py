@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
 
 from contracts.messages import FAILURE, Failure
 from ops.actions.queues import Queue, QueueArn, QueueDirectory, name_of
-from ops.actions.replay.eventbridge import EventTargets, is_undelivered_event
-from ops.actions.replay.messages import DeadLetter, Delivery, carried_attributes
+from ops.actions.replay.destinations.base import Delivery, Refusal
+from ops.actions.replay.destinations.directory import Destinations
+from ops.actions.replay.destinations.sqs import QueueMessage
+from ops.actions.replay.messages import DeadLetter, carried_attributes
 from ops.errors import explain
 
-__all__ = ["Refusal", "Router"]
+__all__ = ["Resolver", "Router"]
 
 _HOW = "name the destination with --to URL"
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a message stays.
+class Resolver(Protocol):
+    """Knows where messages of one kind belong. Safe for many threads."""
 
-    Attributes:
-        reason: a sentence for the operator.
-        failed: True when something is broken, False when the message is left on purpose.
-    """
-
-    reason: str
-    failed: bool = False
+    def resolve(self, message: DeadLetter) -> Delivery | Refusal | None:
+        """Where it belongs, or why it cannot go there; None for a message of another kind."""
+        ...
 
 
 class Router:
     """Finds destinations; asks AWS about each only once. Safe for many threads.
 
-    The order: `to`; the queue named in the worker's `Failure`; the queue that SQS dead-lettered it from; the target of
-    the rule that EventBridge could not deliver to; the origin in the manifest; the only queue that names this one as
-    its dead-letter queue.
+    The order: `to`; the resolvers, which know messages by what they carry; the queue named in the worker's `Failure`;
+    the queue that SQS dead-lettered it from; the origin in the manifest; the only queue that names this one as its
+    dead-letter queue.
 
     Args:
         dlq: the dead-letter queue.
         directory: looks queues up.
-        targets: reads EventBridge's targets.
+        destinations: of the run.
+        resolvers: asked in this order.
         to: URL of the one destination, or None.
         manifest_origin: the ARN that the stack published for this queue, or None.
         max_replays: a message replayed this often is refused; 1 or more.
@@ -49,7 +49,8 @@ class Router:
         self,
         dlq: Queue,
         directory: QueueDirectory,
-        targets: EventTargets,
+        destinations: Destinations,
+        resolvers: Sequence[Resolver] = (),
         *,
         to: str | None,
         manifest_origin: str | None,
@@ -57,7 +58,8 @@ class Router:
     ) -> None:
         self._dlq = dlq
         self._directory = directory
-        self._targets = targets
+        self._destinations = destinations
+        self._resolvers = resolvers
         self._to = to
         self._manifest_origin = manifest_origin
         self._max_replays = max_replays
@@ -72,41 +74,24 @@ class Router:
                 f"replayed {message.replays} times already and failed again each time; "
                 f"fix the cause, then pass --max-replays {message.replays + 1}"
             )
-        if self._to is None and is_undelivered_event(message):
-            return self._event_delivery(message)
-        destination = self._to or self._destination(message)
-        if isinstance(destination, Refusal):
-            return destination
-        return self._delivery(message, destination)
+        if self._to is not None:
+            return self._delivery(message, self._to)
+        for resolver in self._resolvers:
+            if found := resolver.resolve(message):
+                return replace(found, reason=f"{found.reason}; {_HOW}") if isinstance(found, Refusal) else found
+        url = self._destination(message)
+        return url if isinstance(url, Refusal) else self._delivery(message, url)
 
     def _delivery(self, message: DeadLetter, url: str) -> Delivery:
-        fifo = name_of(url).endswith(".fifo")
-        return Delivery(
-            url=url,
-            fifo=fifo,
+        queue = self._destinations.queue(url)
+        payload = QueueMessage(
             body=message.body,
             attributes=carried_attributes(message.attributes, message.replays + 1, message.body),
             # A message without a group has no order to keep: on a FIFO queue it is a group of its own.
-            group=message.group or (message.id if fifo else None),
+            group=message.group or (message.id if queue.fifo else None),
             trace=message.system.get("AWSTraceHeader"),
         )
-
-    def _event_delivery(self, message: DeadLetter) -> Delivery | Refusal:
-        found = self._targets.resolve(message)
-        if isinstance(found, str):
-            return Refusal(f"{found}; {_HOW}")
-        url = self._url_of(found.queue_arn)
-        if isinstance(url, Refusal):
-            return url
-        fifo = name_of(url).endswith(".fifo")
-        return Delivery(
-            url=url,
-            fifo=fifo,
-            body=found.body,
-            attributes=carried_attributes({}, message.replays + 1, found.body),
-            group=found.group or (message.id if fifo else None),
-            trace=message.system.get("AWSTraceHeader"),
-        )
+        return Delivery.to(queue, payload)
 
     def _destination(self, message: DeadLetter) -> str | Refusal:
         failure = Failure.from_json(message.text_attribute(FAILURE) or "")

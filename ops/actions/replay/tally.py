@@ -19,7 +19,7 @@ class Tally:
         late: came after the start; left alone.
         duplicates_possible: sent although an earlier attempt may have arrived.
         reasons: reason → messages, of skipped and failed.
-        destinations: queue URL → messages moved there, or with a dry run would be.
+        destinations: name of a destination → messages moved there, or with a dry run would be.
     """
 
     def __init__(self) -> None:
@@ -38,9 +38,9 @@ class Tally:
             self.moved += messages
             self.recovered += recovered
 
-    def sent_to(self, url: str, messages: int) -> None:
+    def sent_to(self, destination: str, messages: int) -> None:
         with self._lock:
-            self.destinations[url] += messages
+            self.destinations[destination] += messages
 
     def skip(self, reason: str) -> None:
         with self._lock:

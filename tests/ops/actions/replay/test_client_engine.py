@@ -374,10 +374,10 @@ def test_undelivered_events_go_to_the_rules_own_target_transformed(scene: Scene)
     names = {"RULE_ARN": rule, "TARGET_ARN": scene.arn(origin), "ERROR_CODE": "NO_PERMISSIONS"}
     attributes = {name: {"DataType": "String", "StringValue": value} for name, value in names.items()}
     scene.fill(dlq, [json.dumps(event)], MessageAttributes=attributes)
-    lambda_arn = f"arn:aws:lambda:ap-southeast-2:{scene.account.id}:function:f"
-    to_lambda = attributes | {"TARGET_ARN": {"DataType": "String", "StringValue": lambda_arn}}
-    events.put_targets(Rule="orders", EventBusName="pizza", Targets=[{"Id": "c", "Arn": lambda_arn}])
-    scene.fill(dlq, [json.dumps(event)], MessageAttributes=to_lambda)
+    batch_arn = f"arn:aws:batch:ap-southeast-2:{scene.account.id}:job-queue/j"
+    to_batch = attributes | {"TARGET_ARN": {"DataType": "String", "StringValue": batch_arn}}
+    events.put_targets(Rule="orders", EventBusName="pizza", Targets=[{"Id": "c", "Arn": batch_arn}])
+    scene.fill(dlq, [json.dumps(event)], MessageAttributes=to_batch)
 
     report = scene.replay(dlq)
 
@@ -386,4 +386,4 @@ def test_undelivered_events_go_to_the_rules_own_target_transformed(scene: Scene)
     assert json.loads(message["Body"]) == {"city": "Perth", "from": "orders"}
     assert set(message["MessageAttributes"]) == {REPLAY_COUNT}
     assert scene.counts(other) == (0, 0)
-    assert "not an SQS queue" in next(iter(report.reasons))
+    assert "of a kind that replay-dlq cannot send to" in next(iter(report.reasons))

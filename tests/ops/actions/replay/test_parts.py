@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from contracts.messages import FAILURE, MAX_ATTRIBUTES, REPLAY_COUNT
 from ops.actions.replay.batching import batches
+from ops.actions.replay.destinations.sqs import QueueMessage, SqsQueue
 from ops.actions.replay.messages import (
     MAX_BYTES,
     DeadLetter,
-    Delivery,
     carried_attributes,
     deduplication_id,
     size_bytes,
@@ -87,8 +87,11 @@ def test_only_a_fifo_destination_gets_a_deduplication_id() -> None:
     once, again = deduplication_id("m1", "run-1"), deduplication_id("m1", "run-2")
 
     assert once != again
-    assert "MessageDeduplicationId" not in Delivery("u", False, "b").entry("0", once)
-    assert Delivery("u", True, "b", group="g").entry("0", once)["MessageDeduplicationId"] == once
+    client: Any = None
+    standard, fifo = SqsQueue(client, "http://localhost/1/q"), SqsQueue(client, "http://localhost/1/q.fifo")
+    assert "MessageDeduplicationId" not in standard.entry("0", once, QueueMessage("b"))
+    assert fifo.entry("0", once, QueueMessage("b", group="g"))["MessageDeduplicationId"] == once
+    assert (standard.remembers_seconds, fifo.remembers_seconds) == (0, 300)
 
 
 def test_a_pace_spaces_reservations_and_takes_back_what_was_not_used() -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "CONCURRENCY",
     "DEAD_LETTER_QUEUE_URL",
     "ECS_AGENT_URI",
+    "ECS_METADATA_URI",
     "EVENT",
     "EVENT_PATHS",
     "EVENT_REFERENCE",
@@ -187,3 +188,5 @@ is put together from these variables, because EventBridge can hand a task parts 
 
 ECS_AGENT_URI: Final = "ECS_AGENT_URI"
 """Set by ECS in every Fargate container: the agent's endpoint, here for task scale-in protection."""
+ECS_METADATA_URI: Final = "ECS_CONTAINER_METADATA_URI_V4"
+"""Set by ECS in every Fargate container: where the task's id is, by which a worker names itself to others."""

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
@@ -71,8 +73,19 @@ class Aws:
     def cloudwatch(self) -> CloudWatchClient:
         return cast("CloudWatchClient", self.client("cloudwatch"))
 
+    def dynamodb(self) -> DynamoDBClient:
+        return cast("DynamoDBClient", self.client("dynamodb"))
+
+    def kinesis(self) -> KinesisClient:
+        return cast("KinesisClient", self.client("kinesis"))
+
     def autoscaling(self) -> ApplicationAutoScalingClient:
         return cast("ApplicationAutoScalingClient", self.client("application-autoscaling"))
+
+    def session(self) -> Session:
+        """The session itself, for a library that wants its credentials."""
+        with self._lock:
+            return self._make_session()
 
     def client(self, service: str, region: str | None = None, *, retries: bool = True) -> Any:
         """The client of a service, in another region than the session's if one is given."""

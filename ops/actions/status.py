@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from contracts.manifest import PatternManifest, ScalingRef, ServiceRef
 from ops.actions.queues import QueueDirectory
+from ops.actions.streams.partitions import KafkaStatus, read_group
+from ops.actions.streams.shards import StreamStatus, read_stream
 from ops.errors import explain
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class PatternStatus:
         running, desired, pending: tasks.
         min, max: bounds of autoscaling.
         alarms: names of alarms that are in ALARM.
+        stream, kafka: how far its consumers are, and who holds what.
         problems: what could not be read, and why.
     """
 
@@ -60,6 +63,8 @@ class PatternStatus:
     min: int | None = None
     max: int | None = None
     alarms: list[str] | None = None
+    stream: StreamStatus | None = None
+    kafka: KafkaStatus | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -122,6 +127,10 @@ def _pattern(aws: Aws, directory: QueueDirectory, pattern: PatternManifest) -> P
         if counts := read("its queue", lambda: directory.read(queue.url)):
             status.visible, status.in_flight, status.delayed = counts.visible, counts.in_flight, counts.delayed
         status.oldest_age_seconds = read("the age of its oldest message", lambda: oldest_age_seconds(aws, queue.name))
+    if pattern.stream:
+        status.stream = read_stream(aws, pattern.stream, read)
+    if pattern.kafka:
+        status.kafka = read_group(aws, pattern.kafka, read)
     for reference in pattern.dead_letter_queues:
         dlq = read(f"its dead-letter queue {reference.name}", partial(directory.read, reference.url))
         status.dead_letters[reference.name] = dlq.visible + dlq.in_flight if dlq else None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import socket
+import os
 from typing import Any
 
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
 from confluent_kafka import KafkaError
 
+from worker.identity import worker_name
 from worker.logs import Field
 from worker.sources.kafka.settings import KafkaSettings
 
@@ -33,7 +34,7 @@ def connection(settings: KafkaSettings, region: str, *, role: str) -> dict[str, 
     """
     configuration: dict[str, Any] = {
         "bootstrap.servers": settings.bootstrap_servers,
-        "client.id": f"{settings.group}-{role}@{socket.gethostname()}",
+        "client.id": f"{settings.group}-{role}@{worker_name(os.environ)}",
         "error_cb": _log_error,
         "logger": logging.getLogger("librdkafka"),
         # Brokers close idle connections; that is no error.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 import time
 import uuid
@@ -16,6 +15,7 @@ from contracts import environment as names
 from worker.assembly import client_config, executor_for, open_session
 from worker.exit_codes import ExitCode
 from worker.handler import Handler
+from worker.identity import worker_name
 from worker.logs import Field
 from worker.protection import TaskProtection
 from worker.settings import Settings
@@ -89,7 +89,7 @@ class _Consumer:
         self._balancer = Balancer(
             table,
             lambda: list_shards(self._kinesis, stream.stream_arn),
-            f"{socket.gethostname()}/{uuid.uuid4()}",
+            f"{worker_name(os.environ)}/{uuid.uuid4()}",
             holds=self._keeper.holds,
             begin=self._begin,
             start=stream.start,

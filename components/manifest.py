@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pulumi
 import pulumi_aws as aws
 
+from components.compute.service import Service
 from components.core.errors import ComponentError
 from components.stores.queue import DeadLetterQueue, Queue
 from contracts.manifest import (
@@ -17,10 +18,11 @@ from contracts.manifest import (
     Holds,
     PatternManifest,
     QueueRef,
+    ServiceRef,
     parameter_name,
 )
 
-__all__ = ["dead_letter_queue_ref", "publish", "published", "queue_ref", "render"]
+__all__ = ["dead_letter_queue_ref", "publish", "published", "queue_ref", "render", "service_ref"]
 
 R = TypeVar("R")
 
@@ -52,6 +54,15 @@ def dead_letter_queue_ref(
         holds=holds,
         fifo=queue.fifo,
         origin_arn=origin_arn,
+    )
+
+
+def service_ref(service: Service) -> pulumi.Output[ServiceRef]:
+    return published(
+        ServiceRef,
+        cluster=service.cluster_name,
+        name=service.service_name,
+        log_group=service.task_definition.log_group_name,
     )
 
 

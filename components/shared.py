@@ -101,6 +101,11 @@ class Shared(Component):
         self.streams = {name: self._create_stream(name, stream) for name, stream in settings.streams.items()}
         self.publish({"bus": self.bus.bus_name, "cluster": self.cluster.cluster_name})
 
+    @property
+    def alarm_topic_arn(self) -> pulumi.Output[str] | None:
+        """Whom alarms notify; None, nobody."""
+        return self.alarm_topic.arn if self.alarm_topic else None
+
     def _publish_schemas(self, stack: str) -> EventSchemas:
         schemas = Catalogue.read().schemas
         return EventSchemas(
@@ -110,8 +115,9 @@ class Shared(Component):
     def _create_broker(self, name: str, settings: BrokerSettings) -> Broker:
         broker = Broker(f"{name}-broker", broker_args(settings, self.network, self.encryption_key), self.child())
         if self.alarms_enabled:
-            topic_arn = self.alarm_topic.arn if self.alarm_topic else None
-            BrokerAlarms(f"{name}-broker-alarms", BrokerAlarmsArgs(broker=broker, topic_arn=topic_arn), self.child())
+            BrokerAlarms(
+                f"{name}-broker-alarms", BrokerAlarmsArgs(broker=broker, topic_arn=self.alarm_topic_arn), self.child()
+            )
         return broker
 
     def _create_kafka(self, name: str, settings: KafkaClusterSettings) -> KafkaCluster:
@@ -135,17 +141,19 @@ class Shared(Component):
         for topic, values in settings.topics.items():
             cluster.topic(topic, KafkaTopicArgs(**values.model_dump()))
         if self.alarms_enabled and provisioned:
-            topic_arn = self.alarm_topic.arn if self.alarm_topic else None
             KafkaClusterAlarms(
-                f"{name}-kafka-alarms", KafkaClusterAlarmsArgs(cluster=cluster, topic_arn=topic_arn), self.child()
+                f"{name}-kafka-alarms",
+                KafkaClusterAlarmsArgs(cluster=cluster, topic_arn=self.alarm_topic_arn),
+                self.child(),
             )
         return cluster
 
     def _create_stream(self, name: str, settings: StreamSettings) -> KinesisStream:
         stream = KinesisStream(name, stream_args(settings, self.encryption_key), self.child())
         if self.alarms_enabled:
-            topic_arn = self.alarm_topic.arn if self.alarm_topic else None
-            StreamAlarms(f"{name}-stream-alarms", StreamAlarmsArgs(stream=stream, topic_arn=topic_arn), self.child())
+            StreamAlarms(
+                f"{name}-stream-alarms", StreamAlarmsArgs(stream=stream, topic_arn=self.alarm_topic_arn), self.child()
+            )
         return stream
 
     def _create_alarm_topic(self, settings: StackSettings) -> AlarmTopic:

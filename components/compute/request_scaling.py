@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.load_balancer import LoadBalancer
+from components.compute.scalable_service import Predefined, ScalableService
+from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW_MAXIMUM
 from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Check, Range, check
 
 __all__ = ["RequestScaling", "RequestScalingArgs"]
-
-_MAX_TASKS = 5_000
-"""Amazon ECS quotas: "Tasks per service"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +42,12 @@ class RequestScalingArgs:
 
 
 _RULES = (
-    Range("min_tasks", 1, _MAX_TASKS, "tasks"),
-    Range("max_tasks", 1, _MAX_TASKS, "tasks"),
+    Range("min_tasks", 1, MAX_TASKS, "tasks"),
+    Range("max_tasks", 1, MAX_TASKS, "tasks"),
     Range("cpu_percent", 10, 90, "percent"),
     Range("requests_per_task", 1, 1_000_000, "requests a minute"),
-    Range("scale_out_cooldown_seconds", 0, 3_600, "seconds"),
-    Range("scale_in_cooldown_seconds", 0, 3_600, "seconds"),
-    Check(
-        ("min_tasks", "max_tasks"),
-        lambda args: args.min_tasks > args.max_tasks,
-        lambda args: (
-            f"min_tasks is {args.min_tasks}, more than max_tasks ({args.max_tasks}); lower min_tasks or raise max_tasks"
-        ),
-    ),
+    *COOLDOWNS,
+    MINIMUM_BELOW_MAXIMUM,
     Check(
         ("requests_per_task",),
         lambda args: args.requests_per_task is not None and args.load_balancer is None,
@@ -81,15 +72,8 @@ class RequestScaling(Component):
         super().__init__(name, opts)
         check(f"RequestScaling {name!r}", args, _RULES)
         self._args = args
-        self.target = aws.appautoscaling.Target(
-            f"{name}-target",
-            service_namespace="ecs",
-            scalable_dimension="ecs:service:DesiredCount",
-            resource_id=args.service.resource_id,
-            min_capacity=args.min_tasks,
-            max_capacity=args.max_tasks,
-            opts=self.child(),
-        )
+        self._scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=args.max_tasks)
+        self.target = self._scalable.target
         if args.min_tasks < args.max_tasks:
             if args.cpu_percent is not None:
                 self._track("cpu", "ECSServiceAverageCPUUtilization", args.cpu_percent, None)
@@ -100,24 +84,10 @@ class RequestScaling(Component):
         self.publish({"resource_id": args.service.resource_id})
 
     def _track(self, purpose: str, metric: str, value: int, label: pulumi.Input[str] | None) -> None:
-        specification = (
-            aws.appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs(
-                predefined_metric_type=metric, resource_label=label
-            )
-        )
-        aws.appautoscaling.Policy(
-            f"{self.name}-{purpose}",
-            policy_type="TargetTrackingScaling",
-            service_namespace=self.target.service_namespace,
-            scalable_dimension=self.target.scalable_dimension,
-            resource_id=self.target.resource_id,
-            target_tracking_scaling_policy_configuration=(
-                aws.appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationArgs(
-                    target_value=value,
-                    predefined_metric_specification=specification,
-                    scale_out_cooldown=self._args.scale_out_cooldown_seconds,
-                    scale_in_cooldown=self._args.scale_in_cooldown_seconds,
-                )
-            ),
-            opts=self.child(),
+        self._scalable.track(
+            purpose,
+            Predefined(predefined_metric_type=metric, resource_label=label),
+            value,
+            scale_out_cooldown_seconds=self._args.scale_out_cooldown_seconds,
+            scale_in_cooldown_seconds=self._args.scale_in_cooldown_seconds,
         )

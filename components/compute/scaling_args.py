@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW_MAXIMUM, reachable_latency
 from components.compute.service import Service
 from components.core.validation import Check, OneOf, Range, Rule
 from components.stores.queue import Queue
-from contracts.errors import ScalingError
-from contracts.scaling import ScalingPolicy, backlog_per_task_target
+from contracts.scaling import ScalingPolicy
 
 __all__ = ["DEFAULT_STEPS", "SCALING_RULES", "QueueScalingArgs", "ScalingStep"]
-
-_MAX_TASKS = 5_000
-"""Amazon ECS quotas: "Tasks per service"."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +64,6 @@ class QueueScalingArgs:
     idle_periods: int = 5
 
 
-def _target_problem(args: QueueScalingArgs) -> str | None:
-    if args.policy != ScalingPolicy.BACKLOG_PER_TASK:
-        return None
-    try:
-        backlog_per_task_target(args.acceptable_latency_seconds, args.processing_seconds)
-    except ScalingError as error:
-        return str(error)
-    return None
-
-
 def _wrong_steps(steps: Sequence[ScalingStep]) -> bool:
     if not steps or steps[0].visible_messages < 1 or steps[0].add_tasks < 1:
         return True
@@ -85,24 +72,13 @@ def _wrong_steps(steps: Sequence[ScalingStep]) -> bool:
 
 SCALING_RULES: tuple[Rule, ...] = (
     OneOf("policy", tuple(item.value for item in ScalingPolicy)),
-    Range("min_tasks", 0, _MAX_TASKS, "tasks"),
-    Range("max_tasks", 1, _MAX_TASKS, "tasks"),
-    Range("scale_out_cooldown_seconds", 0, 3_600, "seconds"),
-    Range("scale_in_cooldown_seconds", 0, 3_600, "seconds"),
+    Range("min_tasks", 0, MAX_TASKS, "tasks"),
+    Range("max_tasks", 1, MAX_TASKS, "tasks"),
+    *COOLDOWNS,
     Range("wake_periods", 1, 10, "minutes"),
     Range("idle_periods", 1, 60, "minutes"),
-    Check(
-        ("min_tasks", "max_tasks"),
-        lambda args: args.min_tasks > args.max_tasks,
-        lambda args: (
-            f"min_tasks is {args.min_tasks}, more than max_tasks ({args.max_tasks}); lower min_tasks or raise max_tasks"
-        ),
-    ),
-    Check(
-        ("acceptable_latency_seconds", "processing_seconds"),
-        lambda args: _target_problem(args) is not None,
-        lambda args: str(_target_problem(args)),
-    ),
+    MINIMUM_BELOW_MAXIMUM,
+    reachable_latency(lambda args: args.policy == ScalingPolicy.BACKLOG_PER_TASK),
     Check(
         ("steps",),
         lambda args: _wrong_steps(args.steps),

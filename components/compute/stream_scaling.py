@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
+from components.compute.scalable_service import ScalableService, step
+from components.compute.scaling_metrics import Metric
+from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW_MAXIMUM
 from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Check, Range, check
@@ -21,12 +23,9 @@ from contracts import metrics
 
 __all__ = ["StreamScaling", "StreamScalingArgs", "lag_dimensions"]
 
-_PERIOD_SECONDS = 60
 _FAR_BEHIND = 3
 """Times the acceptable latency."""
 _CAUGHT_UP_PERIODS = 15
-_MAX_TASKS = 5_000
-"""Amazon ECS quotas: "Tasks per service"."""
 
 
 def lag_dimensions(pattern: str) -> Mapping[str, str]:
@@ -62,18 +61,11 @@ class StreamScalingArgs:
 
 
 _RULES = (
-    Range("min_tasks", 1, _MAX_TASKS, "tasks"),
-    Range("max_tasks", 1, _MAX_TASKS, "tasks"),
+    Range("min_tasks", 1, MAX_TASKS, "tasks"),
+    Range("max_tasks", 1, MAX_TASKS, "tasks"),
     Range("acceptable_latency_seconds", 1, 86_400, "seconds", whole=False),
-    Range("scale_out_cooldown_seconds", 0, 3_600, "seconds"),
-    Range("scale_in_cooldown_seconds", 0, 3_600, "seconds"),
-    Check(
-        ("min_tasks", "max_tasks"),
-        lambda args: args.min_tasks > args.max_tasks,
-        lambda args: (
-            f"min_tasks is {args.min_tasks}, more than max_tasks ({args.max_tasks}); lower min_tasks or raise max_tasks"
-        ),
-    ),
+    *COOLDOWNS,
+    MINIMUM_BELOW_MAXIMUM,
     Check(
         ("max_tasks", "shard_count"),
         lambda args: args.shard_count is not None and args.max_tasks > args.shard_count,
@@ -95,112 +87,43 @@ class StreamScaling(Component):
     def __init__(self, name: str, args: StreamScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"StreamScaling {name!r}", args, _RULES)
-        self.target = aws.appautoscaling.Target(
-            f"{name}-target",
-            service_namespace="ecs",
-            scalable_dimension="ecs:service:DesiredCount",
-            resource_id=args.service.resource_id,
-            min_capacity=args.min_tasks,
-            max_capacity=args.max_tasks,
-            opts=self.child(),
-        )
+        scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=args.max_tasks)
+        self.target = scalable.target
         if args.min_tasks < args.max_tasks:
-            self._scale_out_when_behind(args)
-            self._scale_in_when_caught_up(args)
+            self._follow_lag(scalable, args)
         self.publish({"resource_id": args.service.resource_id})
 
-    def _scale_out_when_behind(self, args: StreamScalingArgs) -> None:
+    def _follow_lag(self, scalable: ScalableService, args: StreamScalingArgs) -> None:
+        lag = Metric(
+            id="lag",
+            namespace=metrics.NAMESPACE,
+            name=metrics.LAG_MILLISECONDS,
+            stat="Maximum",
+            dimensions=lag_dimensions(args.pattern),
+        )
         threshold = args.acceptable_latency_seconds * 1000
         far = (_FAR_BEHIND - 1) * threshold  # steps are relative to the threshold
-        step = aws.appautoscaling.PolicyStepScalingPolicyConfigurationStepAdjustmentArgs
-        policy = self._policy(
+        scalable.follow(
             "behind",
-            aws.appautoscaling.PolicyStepScalingPolicyConfigurationArgs(
-                adjustment_type="PercentChangeInCapacity",
-                min_adjustment_magnitude=1,
-                metric_aggregation_type="Maximum",
-                cooldown=args.scale_out_cooldown_seconds,
-                step_adjustments=[
-                    step(
-                        scaling_adjustment=50, metric_interval_lower_bound="0", metric_interval_upper_bound=f"{far:g}"
-                    ),
-                    step(scaling_adjustment=100, metric_interval_lower_bound=f"{far:g}"),
-                ],
-            ),
-        )
-        self._alarm(
-            "behind",
-            args,
+            lag,
             f"Not a fault: adds tasks of {args.pattern} when they are {args.acceptable_latency_seconds:g} seconds "
             "behind the stream.",
-            policy,
-            comparison_operator="GreaterThanOrEqualToThreshold",
+            "PercentChangeInCapacity",
+            [step(50, lower=0, upper=far), step(100, lower=far)],
+            min_adjustment_magnitude=1,
             threshold=threshold,
-            evaluation_periods=2,
+            periods=2,
+            cooldown_seconds=args.scale_out_cooldown_seconds,
         )
-
-    def _scale_in_when_caught_up(self, args: StreamScalingArgs) -> None:
-        policy = self._policy(
+        scalable.follow(
             "caught-up",
-            aws.appautoscaling.PolicyStepScalingPolicyConfigurationArgs(
-                adjustment_type="ChangeInCapacity",
-                metric_aggregation_type="Maximum",
-                cooldown=args.scale_in_cooldown_seconds,
-                step_adjustments=[
-                    aws.appautoscaling.PolicyStepScalingPolicyConfigurationStepAdjustmentArgs(
-                        scaling_adjustment=-1, metric_interval_upper_bound="0"
-                    )
-                ],
-            ),
-        )
-        self._alarm(
-            "caught-up",
-            args,
+            lag,
             f"Not a fault: takes one task of {args.pattern} away when none was behind for {_CAUGHT_UP_PERIODS} "
             "minutes. In ALARM whenever the stream is quiet.",
-            policy,
-            comparison_operator="LessThanOrEqualToThreshold",
-            threshold=args.acceptable_latency_seconds * 1000 / 10,
-            evaluation_periods=_CAUGHT_UP_PERIODS,
-        )
-
-    def _policy(
-        self, purpose: str, configuration: aws.appautoscaling.PolicyStepScalingPolicyConfigurationArgs
-    ) -> aws.appautoscaling.Policy:
-        return aws.appautoscaling.Policy(
-            f"{self.name}-{purpose}",
-            policy_type="StepScaling",
-            service_namespace=self.target.service_namespace,
-            scalable_dimension=self.target.scalable_dimension,
-            resource_id=self.target.resource_id,
-            step_scaling_policy_configuration=configuration,
-            opts=self.child(),
-        )
-
-    def _alarm(
-        self,
-        purpose: str,
-        args: StreamScalingArgs,
-        description: str,
-        policy: aws.appautoscaling.Policy,
-        *,
-        comparison_operator: str,
-        threshold: float,
-        evaluation_periods: int,
-    ) -> None:
-        aws.cloudwatch.MetricAlarm(
-            f"{self.name}-{purpose}-alarm",
-            alarm_description=description,
-            namespace=metrics.NAMESPACE,
-            metric_name=metrics.LAG_MILLISECONDS,
-            dimensions=lag_dimensions(args.pattern),
-            statistic="Maximum",
-            period=_PERIOD_SECONDS,
-            comparison_operator=comparison_operator,
-            threshold=threshold,
-            evaluation_periods=evaluation_periods,
-            # Without data nobody knows the lag: neither more tasks nor fewer.
-            treat_missing_data="notBreaching",
-            alarm_actions=[policy.arn],
-            opts=self.child(),
+            "ChangeInCapacity",
+            [step(-1, upper=0)],
+            threshold=threshold / 10,
+            periods=_CAUGHT_UP_PERIODS,
+            cooldown_seconds=args.scale_in_cooldown_seconds,
+            below=True,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -11,28 +9,30 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.compute.cluster import Cluster
-from components.compute.container import ContainerArgs
 from components.compute.dispatcher import Dispatcher, DispatcherArgs
 from components.compute.task import Task, TaskArgs
-from components.compute.task_definition import Architecture, TaskDefinitionArgs
 from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.iam import Statement
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, OneOf, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, queue_ref, render
-from components.network import Network
+from components.manifest import dead_letter_queue_ref, published, queue_ref, render, service_ref
 from components.observability.object_processing_alarms import ObjectProcessingAlarms, ObjectProcessingAlarmsArgs
+from components.patterns.worker import (
+    IDEMPOTENCY_RULE,
+    HandlerArgs,
+    create_idempotency_table,
+    handler_task,
+    owned_variables,
+)
 from components.routers.event_sources import DefaultBus
 from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import EcsTaskTarget, SqsTarget
 from components.stores.bucket import Bucket, BucketArgs
-from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
 from components.stores.queue import QueueArgs
 from contracts import environment as env
-from contracts.manifest import BucketRef, BusRef, Holds, PatternManifest, RuleRef, ScalingRef, ServiceRef, TaskRef
+from contracts.manifest import BucketRef, BusRef, Holds, PatternManifest, RuleRef, ScalingRef, TaskRef
 from contracts.scaling import ScalingPolicy
 from contracts.task_events import event_variables
 
@@ -68,37 +68,25 @@ class Burst(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectProcessingArgs:
-    """Arguments of `ObjectProcessing`.
+class ObjectProcessingArgs(HandlerArgs):
+    """Arguments of `ObjectProcessing`, beside those of `HandlerArgs`.
 
     Attributes:
-        network, cluster: where the tasks run.
-        container: the image with the worker and the handler; its environment is completed with what the worker needs.
-        function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
         bucket_name: an existing bucket whose EventBridge notifications are on; default None: one is made.
         prefix, suffix: of the keys; default all.
         burst: default buffered.
         max_running_tasks, launches_per_second: buffered: see `DispatcherArgs`; default 20 and 5.
         processing_seconds: what one task takes, its start included, 1 to 43,200; default 120.
         max_receive_count: buffered: how often a task is run before its event is dead-lettered, 1 to 1,000; default 5.
-        cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
-        log_level: DEBUG, INFO, WARNING or ERROR; default INFO.
         spot: run the tasks on Fargate Spot; buffered only, which runs a reclaimed task again. Default False.
-        statements: what the handler may do beyond reading the bucket.
         idempotency_expires_hours: how long an object's version is remembered, 1 to 8,760; default 24; None: every
             copy of an event is handled.
         maximum_retry_attempts, maximum_event_age_seconds: of EventBridge's delivery; defaults of `RuleArgs`.
         encryption_key: of the queues and the table; default None.
-        alarms: whether to create alarms; default True.
-        alarm_topic_arn: whom they notify; default None, nobody.
         oldest_message_seconds: buffered: age of the oldest waiting event that raises an alarm; default 3,600.
         description: of the rule.
     """
 
-    network: Network
-    cluster: Cluster
-    container: ContainerArgs
-    function: str | None = None
     bucket_name: str | None = None
     prefix: str = ""
     suffix: str = ""
@@ -107,45 +95,26 @@ class ObjectProcessingArgs:
     launches_per_second: float = 5
     processing_seconds: float = 120
     max_receive_count: int = 5
-    cpu: int = 256
-    memory_mib: int = 512
-    architecture: Architecture = Architecture.X86_64
-    log_retention_days: int = 30
-    log_level: str = "INFO"
     spot: bool = False
-    statements: Sequence[Statement] = ()
     idempotency_expires_hours: int | None = 24
     maximum_retry_attempts: int = 185
     maximum_event_age_seconds: int = 86_400
     encryption_key: EncryptionKey | None = None
-    alarms: bool = True
-    alarm_topic_arn: pulumi.Input[str] | None = None
     oldest_message_seconds: int = 3_600
     description: str | None = None
-
-
-_OWNED: frozenset[str] = frozenset(getattr(env, constant) for constant in env.__all__) | EVENT_FIELDS.keys()
-
-
-def _overwritten(args: Any) -> list[str]:
-    return sorted(args.container.environment.keys() & _OWNED)
 
 
 _RULES = (
     OneOf("burst", tuple(item.value for item in Burst)),
     Range("processing_seconds", 1, 43_200, "seconds", whole=False),
-    Range("idempotency_expires_hours", 1, 8_760, "hours"),
+    IDEMPOTENCY_RULE,
     Range("oldest_message_seconds", 60, 1_209_600, "seconds"),
     Check(
         ("burst", "spot"),
         lambda args: args.spot and args.burst == Burst.DIRECT,
         "spot with burst direct: nobody runs a reclaimed task again; use burst buffered, or leave spot off",
     ),
-    Check(
-        ("container",),
-        lambda args: bool(_overwritten(args)),
-        lambda args: f"container.environment sets {', '.join(_overwritten(args))}, which the pattern owns; remove it",
-    ),
+    owned_variables({getattr(env, constant) for constant in env.__all__} | EVENT_FIELDS.keys()),
 )
 
 
@@ -169,34 +138,22 @@ class ObjectProcessing(Component):
         self.bucket_name: pulumi.Output[str] = (
             self.bucket.bucket_name if self.bucket else pulumi.Output.from_input(args.bucket_name or "")
         )
-        self.table = self._create_table(args)
+        self.table = create_idempotency_table(self, args.idempotency_expires_hours, args.encryption_key)
         self.task = self._create_task(args)
         self.dispatcher = self._create_dispatcher(args) if args.burst == Burst.BUFFERED else None
         self.rule = self._create_rule(args)
         self.alarms = self._create_alarms(args) if args.alarms else None
         self.publish({"bucket_name": self.bucket_name})
 
-    def _create_table(self, args: ObjectProcessingArgs) -> IdempotencyTable | None:
-        if args.idempotency_expires_hours is None:
-            return None
-        return IdempotencyTable(
-            f"{self.name}-idempotency", IdempotencyTableArgs(encryption_key=args.encryption_key), self.child()
-        )
-
     def _create_task(self, args: ObjectProcessingArgs) -> Task:
-        container = dataclasses.replace(
-            args.container,
-            command=args.container.command or ["task"],
-            environment={**args.container.environment, **self._environment(args)},
-        )
-        grants = [*self._read(), *(self.table.remember() if self.table else []), *args.statements]
-        definition = TaskDefinitionArgs(
-            container=container,
-            cpu=args.cpu,
-            memory_mib=args.memory_mib,
-            architecture=args.architecture,
-            log_retention_days=args.log_retention_days,
-            statements=grants,
+        definition = handler_task(
+            self.name,
+            args,
+            command="task",
+            variables={},
+            grants=self._read(),
+            table=self.table,
+            expires_hours=args.idempotency_expires_hours,
         )
         arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
         return Task(f"{self.name}-task", arguments, self.child())
@@ -213,20 +170,6 @@ class ObjectProcessing(Component):
             ),
             Statement(actions=["s3:ListBucket"], resources=[arn]),
         ]
-
-    def _environment(self, args: ObjectProcessingArgs) -> dict[str, pulumi.Input[str]]:
-        variables: dict[str, pulumi.Input[str]] = {
-            env.STACK: pulumi.get_stack(),
-            env.PATTERN: self.name,
-            env.LOG_LEVEL: args.log_level,
-            env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
-        }
-        if args.function:
-            variables[env.HANDLER] = args.function
-        if self.table and args.idempotency_expires_hours:
-            variables[env.IDEMPOTENCY_TABLE] = self.table.table_name
-            variables[env.IDEMPOTENCY_EXPIRES_SECONDS] = str(args.idempotency_expires_hours * 3600)
-        return variables
 
     def _create_dispatcher(self, args: ObjectProcessingArgs) -> Dispatcher:
         return Dispatcher(
@@ -316,12 +259,7 @@ class ObjectProcessing(Component):
             queues.insert(0, dead_letter_queue_ref(dead_letters, Holds.MESSAGES, origin_arn=dispatcher.queue.arn))
             values = {
                 "queue": queue_ref(dispatcher.queue),
-                "service": published(
-                    ServiceRef,
-                    cluster=dispatcher.service.cluster_name,
-                    name=dispatcher.service.service_name,
-                    log_group=dispatcher.task_definition.log_group_name,
-                ),
+                "service": service_ref(dispatcher.service),
             }
             scaling = ScalingRef(
                 policy=ScalingPolicy.BACKLOG_PER_TASK,

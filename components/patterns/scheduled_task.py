@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,18 +10,14 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.compute.cluster import Cluster
-from components.compute.container import ContainerArgs
 from components.compute.task import Task, TaskArgs
-from components.compute.task_definition import Architecture, TaskDefinitionArgs
 from components.core.base import Component
-from components.core.iam import Statement
 from components.core.naming import MAX_PATTERN_NAME, check_name
-from components.core.validation import Check, OneOf, Range, check
+from components.core.validation import OneOf, Range, check
 from components.encryption import EncryptionKey
 from components.manifest import dead_letter_queue_ref, published, render
-from components.network import Network
 from components.observability.alarms import Notice, Runbook, dead_letter_alarm
+from components.patterns.worker import OWNED_VARIABLES, HandlerArgs, handler_task
 from components.routers.schedule import Schedule, ScheduleArgs
 from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
 from contracts import environment as env
@@ -47,66 +42,35 @@ class Overlap(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduledTaskArgs:
-    """Arguments of `ScheduledTask`.
+class ScheduledTaskArgs(HandlerArgs):
+    """Arguments of `ScheduledTask`, beside those of `HandlerArgs`.
 
     Attributes:
-        network, cluster: where the task runs.
-        container: the image with the worker and the handler; its environment is completed with what the worker needs.
         expression, time_zone, flexible_window_minutes, data, enabled: see `ScheduleArgs`.
-        function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
         overlap: default skip.
         maximum_retry_attempts, maximum_event_age_seconds: of the start; defaults of `ScheduleArgs`.
-        cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
-        log_level: DEBUG, INFO, WARNING or ERROR; default INFO.
         spot: Fargate Spot; a reclaimed run is not repeated. Default False.
-        statements: what the handler may do; default nothing.
         encryption_key: of the queue and the table; default None.
-        alarms: whether to create the alarm on runs that could not be started; default True.
-        alarm_topic_arn: whom it notifies; default None, nobody.
         description: of the schedule.
     """
 
-    network: Network
-    cluster: Cluster
-    container: ContainerArgs
     expression: str
     time_zone: str = "UTC"
     flexible_window_minutes: int = 0
     data: Mapping[str, Any] = field(default_factory=dict)
     enabled: bool = True
-    function: str | None = None
     overlap: Overlap = Overlap.SKIP
     maximum_retry_attempts: int = 185
     maximum_event_age_seconds: int = 3_600
-    cpu: int = 256
-    memory_mib: int = 512
-    architecture: Architecture = Architecture.X86_64
-    log_retention_days: int = 30
-    log_level: str = "INFO"
     spot: bool = False
-    statements: Sequence[Statement] = ()
     encryption_key: EncryptionKey | None = None
-    alarms: bool = True
-    alarm_topic_arn: pulumi.Input[str] | None = None
     description: str | None = None
-
-
-_OWNED = frozenset(getattr(env, constant) for constant in env.__all__)
-
-
-def _overwritten(args: Any) -> list[str]:
-    return sorted(args.container.environment.keys() & _OWNED)
 
 
 _RULES = (
     OneOf("overlap", tuple(item.value for item in Overlap)),
     Range("flexible_window_minutes", 0, 1_440, "minutes"),
-    Check(
-        ("container",),
-        lambda args: bool(_overwritten(args)),
-        lambda args: f"container.environment sets {', '.join(_overwritten(args))}, which the pattern owns; remove it",
-    ),
+    OWNED_VARIABLES,
 )
 
 
@@ -148,29 +112,14 @@ class ScheduledTask(Component):
         self.publish({"schedule": self.schedule.schedule_name})
 
     def _create_task(self, args: ScheduledTaskArgs) -> Task:
-        variables: dict[str, pulumi.Input[str]] = {
-            env.STACK: pulumi.get_stack(),
-            env.PATTERN: self.name,
-            env.LOG_LEVEL: args.log_level,
-            env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
-            env.IDEMPOTENCY_TABLE: self.table.table_name,
-            env.IDEMPOTENCY_EXPIRES_SECONDS: str(_EXPIRES_HOURS * 3600),
-            env.OVERLAP: args.overlap.value,
-        }
-        if args.function:
-            variables[env.HANDLER] = args.function
-        container = dataclasses.replace(
-            args.container,
-            command=args.container.command or ["task"],
-            environment={**args.container.environment, **variables},
-        )
-        definition = TaskDefinitionArgs(
-            container=container,
-            cpu=args.cpu,
-            memory_mib=args.memory_mib,
-            architecture=args.architecture,
-            log_retention_days=args.log_retention_days,
-            statements=[*self.table.remember(), *args.statements],
+        definition = handler_task(
+            self.name,
+            args,
+            command="task",
+            variables={env.OVERLAP: args.overlap.value},
+            grants=(),
+            table=self.table,
+            expires_hours=_EXPIRES_HOURS,
         )
         arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
         return Task(f"{self.name}-task", arguments, self.child())

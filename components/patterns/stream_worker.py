@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from components.compute.cluster import Cluster
-from components.compute.container import ContainerArgs
-from components.compute.service import Service, ServiceArgs
 from components.compute.stream_scaling import StreamScaling, StreamScalingArgs
-from components.compute.task_definition import Architecture, TaskDefinition, TaskDefinitionArgs
+from components.compute.task_definition import TaskDefinition
 from components.core.base import Component
-from components.core.errors import InvalidArgsError
-from components.core.iam import Statement
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, OneOf, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, render
-from components.network import Network
+from components.manifest import dead_letter_queue_ref, published, render, service_ref
 from components.observability.stream_alarms import StreamAlarms, StreamAlarmsArgs
 from components.observability.stream_worker_alarms import StreamWorkerAlarms, StreamWorkerAlarmsArgs
+from components.patterns.worker import (
+    IDEMPOTENCY_RULE,
+    OWNED_VARIABLES,
+    WorkerArgs,
+    create_idempotency_table,
+    create_service,
+    create_task_definition,
+)
 from components.routers.event_bus import EventBus
 from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import KinesisTarget
-from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
 from components.stores.queue import DeadLetterQueue, DeadLetterQueueArgs
 from components.streams.kinesis import KinesisStream, KinesisStreamArgs
 from components.streams.lease_table import LeaseTable, LeaseTableArgs
 from contracts import environment as env
-from contracts.manifest import BusRef, Holds, PatternManifest, RuleRef, ScalingRef, ServiceRef, StreamRef
+from contracts.manifest import BusRef, Holds, PatternManifest, RuleRef, ScalingRef, StreamRef
 
 __all__ = ["PATTERN", "SCALING_POLICY", "START_POSITIONS", "StreamWorker", "StreamWorkerArgs"]
 
@@ -43,25 +43,17 @@ START_POSITIONS = ("TRIM_HORIZON", "LATEST")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamWorkerArgs:
-    """Arguments of `StreamWorker`.
+class StreamWorkerArgs(WorkerArgs):
+    """Arguments of `StreamWorker`, beside those of `WorkerArgs`.
 
     Attributes:
-        network, cluster: where it runs.
-        container: the image with the worker and the handler; its environment is completed with what the worker needs,
-            and its command is ``stream`` unless it has one.
         stream: an existing `KinesisStream`, shared with other applications, or the arguments of one of its own; default
             an on-demand stream.
         bus, event_pattern: which events of the bus a rule puts into the stream; default None, none: producers put
             records themselves.
         partition_key_path: with an event pattern: path to the value whose equals stay in order, e.g.
             ``$.detail.data['channel-id']``; default None, no order.
-        function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
-        cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
-        log_level: DEBUG, INFO, WARNING or ERROR; default INFO.
-        check_schemas: dead-letter events that do not obey the schema of their kind; default True.
         concurrency: records (of different partition keys) that one task handles at a time, 1 to 100; default 1.
-        statements: what the handler may do; default nothing beyond its stream, its tables and its queue.
         enhanced_fan_out: read as a registered consumer; default False, poll.
         start_position: where the application begins when it is new; TRIM_HORIZON (default) or LATEST.
         batch_size: records per read, 1 to 10,000; default 500.
@@ -69,33 +61,16 @@ class StreamWorkerArgs:
         lease_seconds: how long a vanished task's shards stay unattended, 2 to 300; default 20.
         acceptable_latency_seconds: how far behind it may be; default 60.
         min_tasks, max_tasks: see `StreamScalingArgs`; default 1 and the shards of the stream (4 on demand).
-        spot, on_demand_base: see `ServiceArgs`.
         maximum_retry_attempts, maximum_event_age_seconds: of EventBridge's delivery; defaults of `RuleArgs`.
-        idempotency_expires_hours: how long a key is remembered, 1 to 8,760; default 24; None hands every copy to the
-            handler and creates no table.
         encryption_key: customer-managed key of the tables and the queue; default None.
-        alarms: whether to create alarms; default True.
-        alarm_topic_arn: whom they notify; default None, nobody.
         behind_seconds: lag that raises an alarm, from 60; default five times the acceptable latency, at least 300.
         description: of the rule.
     """
 
-    network: Network
-    cluster: Cluster
-    container: ContainerArgs
     stream: KinesisStream | KinesisStreamArgs = field(default_factory=KinesisStreamArgs)
     bus: EventBus | None = None
     event_pattern: Mapping[str, Any] | None = None
     partition_key_path: str | None = None
-    function: str | None = None
-    cpu: int = 256
-    memory_mib: int = 512
-    architecture: Architecture = Architecture.X86_64
-    log_retention_days: int = 30
-    log_level: str = "INFO"
-    check_schemas: bool = True
-    concurrency: int = 1
-    statements: Sequence[Statement] = ()
     enhanced_fan_out: bool = False
     start_position: str = "TRIM_HORIZON"
     batch_size: int = 500
@@ -104,14 +79,9 @@ class StreamWorkerArgs:
     acceptable_latency_seconds: float = 60
     min_tasks: int = 1
     max_tasks: int | None = None
-    spot: bool = False
-    on_demand_base: int = 0
     maximum_retry_attempts: int = 185
     maximum_event_age_seconds: int = 86_400
-    idempotency_expires_hours: int | None = 24
     encryption_key: EncryptionKey | None = None
-    alarms: bool = True
-    alarm_topic_arn: pulumi.Input[str] | None = None
     behind_seconds: int | None = None
     description: str | None = None
 
@@ -122,7 +92,8 @@ _RULES = (
     Range("batch_size", 1, 10_000, "records"),
     Range("max_attempts", 1, 1_000, "attempts"),
     Range("lease_seconds", 2, 300, "seconds"),
-    Range("idempotency_expires_hours", 1, 8_760, "hours"),
+    IDEMPOTENCY_RULE,
+    OWNED_VARIABLES,
     Range("behind_seconds", 60, 31_536_000, "seconds"),
     Check(
         ("bus", "event_pattern"),
@@ -156,7 +127,7 @@ class StreamWorker(Component):
     def __init__(self, name: str, args: StreamWorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check_name(name, longest=MAX_PATTERN_NAME)
-        self._validate(args)
+        check(f"StreamWorker {name!r}", args, _RULES)
         self.args = args
         self.owns_stream = isinstance(args.stream, KinesisStreamArgs)
         self.stream = (
@@ -169,25 +140,17 @@ class StreamWorker(Component):
         self.lease_table = LeaseTable(
             f"{name}-leases", LeaseTableArgs(encryption_key=args.encryption_key), self.child()
         )
-        self.table = self._create_table(args)
+        self.table = create_idempotency_table(self, args.idempotency_expires_hours, args.encryption_key)
         self.on_failure_queue = DeadLetterQueue(
             f"{name}-dlq", DeadLetterQueueArgs(encryption_key=args.encryption_key), self.child()
         )
         self.on_failure_queue.refuse_redrive()
         self.task_definition = self._create_task_definition(args)
-        self.service = self._create_service(args)
+        self.service = create_service(self, args, self.task_definition, desired_count=args.min_tasks)
         self.scaling = self._create_scaling(args)
         self.alarms = self._create_alarms(args) if args.alarms else None
         self.stream_alarms = self._create_stream_alarms(args) if args.alarms and self.owns_stream else None
         self.publish({"stream_arn": self.stream.arn, "on_failure_queue_url": self.on_failure_queue.url})
-
-    def _validate(self, args: StreamWorkerArgs) -> None:
-        where = f"StreamWorker {self.name!r}"
-        check(where, args, _RULES)
-        owned = {getattr(env, constant) for constant in env.__all__}
-        if taken := owned & args.container.environment.keys():
-            names = ", ".join(sorted(taken))
-            raise InvalidArgsError(where, [f"container.environment sets {names}, which the pattern owns; remove it"])
 
     def _create_rule(self, args: StreamWorkerArgs) -> Rule | None:
         if args.bus is None or args.event_pattern is None:
@@ -211,76 +174,27 @@ class StreamWorker(Component):
             self.child(),
         )
 
-    def _create_table(self, args: StreamWorkerArgs) -> IdempotencyTable | None:
-        if args.idempotency_expires_hours is None:
-            return None
-        return IdempotencyTable(
-            f"{self.name}-idempotency", IdempotencyTableArgs(encryption_key=args.encryption_key), self.child()
-        )
-
     def _create_task_definition(self, args: StreamWorkerArgs) -> TaskDefinition:
-        container = dataclasses.replace(
-            args.container,
-            command=args.container.command or ["stream"],
-            environment={**args.container.environment, **self._environment(args)},
-        )
-        grants = [
-            *(self.stream.read_enhanced(self.consumer) if self.consumer else self.stream.read()),
-            *self.lease_table.share(),
-            *self.on_failure_queue.send(),
-            *(self.table.remember() if self.table else []),
-            *args.statements,
-        ]
-        return TaskDefinition(
-            self.name,
-            TaskDefinitionArgs(
-                container=container,
-                cpu=args.cpu,
-                memory_mib=args.memory_mib,
-                architecture=args.architecture,
-                log_retention_days=args.log_retention_days,
-                statements=grants,
-            ),
-            self.child(),
-        )
-
-    def _environment(self, args: StreamWorkerArgs) -> dict[str, pulumi.Input[str]]:
-        variables: dict[str, pulumi.Input[str]] = {
-            env.STACK: pulumi.get_stack(),
-            env.PATTERN: self.name,
-            env.LOG_LEVEL: args.log_level,
-            env.CHECK_SCHEMAS: "true" if args.check_schemas else "false",
-            env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
-            env.CONCURRENCY: str(args.concurrency),
-            env.STREAM_ARN: self.stream.arn,
-            env.LEASE_TABLE: self.lease_table.table_name,
-            env.LEASE_SECONDS: str(args.lease_seconds),
-            env.START_POSITION: args.start_position,
-            env.STREAM_BATCH_SIZE: str(args.batch_size),
-            env.MAX_ATTEMPTS: str(args.max_attempts),
-            env.DEAD_LETTER_QUEUE_URL: self.on_failure_queue.url,
-        }
-        if self.consumer:
-            variables[env.STREAM_CONSUMER_ARN] = self.consumer.arn
-        if args.function:
-            variables[env.HANDLER] = args.function
-        if self.table and args.idempotency_expires_hours:
-            variables[env.IDEMPOTENCY_TABLE] = self.table.table_name
-            variables[env.IDEMPOTENCY_EXPIRES_SECONDS] = str(args.idempotency_expires_hours * 3600)
-        return variables
-
-    def _create_service(self, args: StreamWorkerArgs) -> Service:
-        return Service(
-            self.name,
-            ServiceArgs(
-                cluster=args.cluster,
-                task_definition=self.task_definition,
-                network=args.network,
-                desired_count=args.min_tasks,
-                spot=args.spot,
-                on_demand_base=args.on_demand_base,
-            ),
-            self.child(),
+        return create_task_definition(
+            self,
+            args,
+            command="stream",
+            variables={
+                env.STREAM_ARN: self.stream.arn,
+                env.LEASE_TABLE: self.lease_table.table_name,
+                env.LEASE_SECONDS: str(args.lease_seconds),
+                env.START_POSITION: args.start_position,
+                env.STREAM_BATCH_SIZE: str(args.batch_size),
+                env.MAX_ATTEMPTS: str(args.max_attempts),
+                env.DEAD_LETTER_QUEUE_URL: self.on_failure_queue.url,
+                **({env.STREAM_CONSUMER_ARN: self.consumer.arn} if self.consumer else {}),
+            },
+            grants=[
+                *(self.stream.read_enhanced(self.consumer) if self.consumer else self.stream.read()),
+                *self.lease_table.share(),
+                *self.on_failure_queue.send(),
+            ],
+            table=self.table,
         )
 
     @property
@@ -358,12 +272,7 @@ class StreamWorker(Component):
                 consumer_arn=self.consumer.arn if self.consumer else None,
             ),
             dead_letter_queues=queues,
-            service=published(
-                ServiceRef,
-                cluster=self.service.cluster_name,
-                name=self.service.service_name,
-                log_group=self.task_definition.log_group_name,
-            ),
+            service=service_ref(self.service),
             idempotency_table=self.table.table_name if self.table else None,
             alarms=alarms,
         )

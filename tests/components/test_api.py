@@ -232,7 +232,7 @@ def test_the_manifest_has_the_address_and_where_the_key_is():
         ({"error_percent": 0}, "error_percent is 0"),
         (
             {"container": ContainerArgs(image="x", environment={"API_PORT": "1"})},
-            "container.environment sets API_PORT, which the pattern owns",
+            "container sets API_PORT, which the pattern owns",
         ),
     ],
 )

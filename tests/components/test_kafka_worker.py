@@ -281,7 +281,7 @@ def test_the_manifest_tells_ops_where_everything_is():
         ({"lag_seconds": 1}, "lag_seconds is 1; allowed is a whole number from 60 to 31,536,000 seconds"),
         (
             {"container": ContainerArgs(image="a:1", environment={"KAFKA_GROUP": "x"})},
-            "container.environment sets KAFKA_GROUP, which the pattern owns; remove it",
+            "container sets KAFKA_GROUP, which the pattern owns; remove it",
         ),
     ],
 )

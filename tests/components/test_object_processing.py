@@ -196,7 +196,7 @@ def test_the_handler_gets_what_it_asks_for():
         ({"processing_seconds": 0}, "processing_seconds is 0"),
         (
             {"container": ContainerArgs(image="a", environment={"EVENT_KEY": "x", "EDA_EVENT": "y"})},
-            "container.environment sets EDA_EVENT, EVENT_KEY, which the pattern owns; remove it",
+            "container sets EDA_EVENT, EVENT_KEY, which the pattern owns; remove it",
         ),
     ],
 )

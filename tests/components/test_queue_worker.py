@@ -160,7 +160,7 @@ def test_the_manifest_says_where_dead_letters_belong():
         ({"oldest_message_seconds": 5}, "oldest_message_seconds is 5; allowed is a whole number from 60 to 1,209,600"),
         (
             {"container": ContainerArgs(image="i", environment={"QUEUE_URL": "x", "HANDLER": "y"})},
-            "container.environment sets HANDLER, QUEUE_URL, which the pattern owns; remove it",
+            "container sets HANDLER, QUEUE_URL, which the pattern owns; remove it",
         ),
     ],
     ids=str,

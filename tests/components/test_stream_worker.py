@@ -219,7 +219,7 @@ def test_without_idempotency_or_alarms_there_is_no_table_and_no_alarm():
         ({"min_tasks": 3, "max_tasks": 2}, "min_tasks is 3, more than max_tasks (2)"),
         (
             {"container": ContainerArgs(image="i", environment={"LEASE_TABLE": "x"})},
-            "container.environment sets LEASE_TABLE, which the pattern owns; remove it",
+            "container sets LEASE_TABLE, which the pattern owns; remove it",
         ),
     ],
     ids=lambda value: str(value)[:30],

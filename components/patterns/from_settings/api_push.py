@@ -26,7 +26,7 @@ def build_api_push(name: str, settings: ApiPushSettings, shared: Shared) -> ApiP
             maximum_retry_attempts=settings.delivery.maximum_retry_attempts,
             maximum_event_age_seconds=settings.delivery.maximum_event_age_seconds,
             alarms=shared.alarms_enabled,
-            alarm_topic_arn=shared.alarm_topic.arn if shared.alarm_topic else None,
+            alarm_topic_arn=shared.alarm_topic_arn,
             encryption_key=shared.encryption_key,
             description=settings.description,
         ),

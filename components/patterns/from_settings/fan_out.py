@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from components.config.fan_out import FanOutSettings, FanOutWorkerSettings, FilterSettings
 from components.patterns.fan_out import FanOut, FanOutArgs, FanOutWorker, Via
 from components.patterns.from_settings.queue_worker import queue_worker_args
@@ -31,15 +33,24 @@ def build_fan_out(name: str, settings: FanOutSettings, shared: Shared) -> FanOut
             maximum_retry_attempts=settings.delivery.maximum_retry_attempts,
             maximum_event_age_seconds=settings.delivery.maximum_event_age_seconds,
             alarms=shared.alarms_enabled,
-            alarm_topic_arn=shared.alarm_topic.arn if shared.alarm_topic else None,
+            alarm_topic_arn=shared.alarm_topic_arn,
             description=settings.description,
         ),
     )
 
 
 def _worker(name: str, worker: str, settings: FanOutWorkerSettings, shared: Shared) -> FanOutWorker:
+    args = queue_worker_args(
+        f"{name}-{worker}",
+        settings.handler,
+        settings.queue,
+        settings.scaling,
+        settings.capacity,
+        settings.idempotency,
+        shared,
+    )
     return FanOutWorker(
-        worker=queue_worker_args(f"{name}-{worker}", settings, shared),
+        worker=dataclasses.replace(args, oldest_message_seconds=settings.alarms.oldest_message_seconds),
         filter=_filter(settings.filter) if settings.filter else None,
     )
 

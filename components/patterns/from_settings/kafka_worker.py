@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from components.compute.task_definition import Architecture
 from components.config.kafka_worker import KafkaWorkerSettings
-from components.patterns.from_settings.handler import container_from, permissions_from
+from components.patterns.from_settings.handler import worker_values
 from components.patterns.kafka_worker import KafkaWorker, KafkaWorkerArgs
 from components.shared import Shared
 
@@ -17,21 +16,10 @@ def build_kafka_worker(name: str, settings: KafkaWorkerSettings, shared: Shared)
     return KafkaWorker(
         name,
         KafkaWorkerArgs(
-            network=shared.network,
-            cluster=shared.cluster,
-            container=container_from(name, handler),
+            **worker_values(name, handler, settings.capacity, settings.idempotency, shared),
             kafka=kafka,
             topic=kafka.topics[settings.topic],
             group=settings.group,
-            function=handler.function,
-            cpu=handler.cpu,
-            memory_mib=handler.memory_mib,
-            architecture=Architecture[handler.architecture.name],
-            log_retention_days=handler.log_retention_days,
-            log_level=handler.log_level,
-            check_schemas=handler.check_schemas,
-            concurrency=handler.concurrency,
-            statements=permissions_from(handler),
             start=reading.start,
             order=reading.order,
             batch_size=reading.batch_size,
@@ -42,12 +30,7 @@ def build_kafka_worker(name: str, settings: KafkaWorkerSettings, shared: Shared)
             processing_seconds=scaling.processing_seconds,
             min_tasks=scaling.min,
             max_tasks=scaling.max,
-            spot=settings.capacity.spot,
-            on_demand_base=settings.capacity.on_demand_base,
-            idempotency_expires_hours=settings.idempotency.expires_hours if settings.idempotency.enabled else None,
             encryption_key=shared.encryption_key,
-            alarms=shared.alarms_enabled,
-            alarm_topic_arn=shared.alarm_topic.arn if shared.alarm_topic else None,
             lag_seconds=settings.alarms.lag_seconds,
             lag_records=settings.alarms.lag_records,
         ),

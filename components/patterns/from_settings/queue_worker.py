@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from components.config.fan_out import FanOutWorkerSettings
-from components.config.queue_worker import QueueWorkerSettings
-from components.patterns.from_settings.handler import container_from, permissions_from
+from components.config.compute import CapacitySettings, HandlerSettings
+from components.config.queue_worker import IdempotencySettings, QueueSettings, QueueWorkerSettings, ScalingSettings
+from components.patterns.from_settings.handler import worker_values
 from components.patterns.queue_worker import QueueWorker, QueueWorkerArgs
 from components.shared import Shared
 from components.stores.queue import QueueArgs
@@ -18,35 +18,38 @@ def build_queue_worker(name: str, settings: QueueWorkerSettings, shared: Shared)
     return QueueWorker(
         name,
         dataclasses.replace(
-            queue_worker_args(name, settings, shared),
+            queue_worker_args(
+                name,
+                settings.handler,
+                settings.queue,
+                settings.scaling,
+                settings.capacity,
+                settings.idempotency,
+                shared,
+            ),
             event_pattern=settings.events,
             message_group_id=settings.queue.message_group_id,
             maximum_retry_attempts=settings.delivery.maximum_retry_attempts,
             maximum_event_age_seconds=settings.delivery.maximum_event_age_seconds,
+            oldest_message_seconds=settings.alarms.oldest_message_seconds,
             description=settings.description,
         ),
     )
 
 
 def queue_worker_args(
-    name: str, settings: QueueWorkerSettings | FanOutWorkerSettings, shared: Shared
+    name: str,
+    handler: HandlerSettings,
+    queue: QueueSettings,
+    scaling: ScalingSettings,
+    capacity: CapacitySettings,
+    idempotency: IdempotencySettings,
+    shared: Shared,
 ) -> QueueWorkerArgs:
     """A worker without the rule that feeds it."""
-    handler, queue, scaling = settings.handler, settings.queue, settings.scaling
     return QueueWorkerArgs(
-        network=shared.network,
-        cluster=shared.cluster,
+        **worker_values(name, handler, capacity, idempotency, shared),
         bus=shared.bus,
-        container=container_from(name, handler),
-        function=handler.function,
-        cpu=handler.cpu,
-        memory_mib=handler.memory_mib,
-        architecture=handler.architecture,
-        log_retention_days=handler.log_retention_days,
-        log_level=handler.log_level,
-        concurrency=handler.concurrency,
-        check_schemas=handler.check_schemas,
-        statements=permissions_from(handler),
         queue=QueueArgs(
             fifo=queue.fifo,
             high_throughput=queue.high_throughput,
@@ -62,10 +65,4 @@ def queue_worker_args(
         processing_seconds=scaling.processing_seconds,
         min_tasks=scaling.min,
         max_tasks=scaling.max,
-        spot=settings.capacity.spot,
-        on_demand_base=settings.capacity.on_demand_base,
-        idempotency_expires_hours=settings.idempotency.expires_hours if settings.idempotency.enabled else None,
-        alarms=shared.alarms_enabled,
-        alarm_topic_arn=shared.alarm_topic.arn if shared.alarm_topic else None,
-        oldest_message_seconds=settings.alarms.oldest_message_seconds,
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ops.commands import events, peek_dlq, plan_scaling, replay_dlq, replay_events, route, scale, send, status
+from ops.commands import events, peek_dlq, plan_scaling, replay_dlq, replay_events, route, scale, send, status, stream
 from ops.context import Globals
 
 __all__ = ["app"]
@@ -70,3 +70,4 @@ app.command("send")(send.send)
 app.command("route")(route.route)
 app.command("replay-events")(replay_events.replay_events)
 app.add_typer(events.app, name="events")
+app.add_typer(stream.app, name="stream")

@@ -42,6 +42,10 @@ class Output:
         """One line of talk."""
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the place that prints
 
+    def line(self, text: str) -> None:
+        """One line of data for people, where a table would come too late."""
+        self._write(text)
+
     def object(self, value: object) -> None:
         """One JSON object (a dataclass or a mapping) on one line of stdout."""
         self._write(json.dumps(_plain(value), ensure_ascii=False))

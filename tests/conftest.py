@@ -28,6 +28,7 @@ _SOAK = (
     "tests/worker/kafka/test_kafka_behaviour.py",
     "tests/worker/kafka/test_kafka_chaos.py",
     "tests/worker/stream/test_stream_behaviour.py",
+    "tests/worker/stream/test_stream_chaos.py",
 )
 """Whole systems under kills and load: minutes each on two cores. `make soak` runs them, and CI runs both."""
 

@@ -48,6 +48,7 @@ def test_every_command_and_option_is_documented_with_an_example() -> None:
             "route",
             "replay-events",
             "events validate",
+            "stream tail",
         )
     }
     for command, flags in options.items():

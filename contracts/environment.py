@@ -3,6 +3,7 @@
 from typing import Final
 
 __all__ = [
+    "ACTIVITY_ARN",
     "API_HOST",
     "API_KEYS",
     "API_LEASE_SECONDS",
@@ -30,6 +31,7 @@ __all__ = [
     "EVENT_PATHS",
     "EVENT_REFERENCE",
     "HANDLER",
+    "HEARTBEAT_SECONDS",
     "IDEMPOTENCY_EXPIRES_SECONDS",
     "IDEMPOTENCY_TABLE",
     "KAFKA_BATCH_SIZE",
@@ -53,10 +55,15 @@ __all__ = [
     "RECEIVE_WAIT_SECONDS",
     "STACK",
     "START_POSITION",
+    "STEP_EXECUTION",
+    "STEP_INPUT",
+    "STEP_KEY",
+    "STEP_NAME",
     "STOP_TIMEOUT_SECONDS",
     "STREAM_ARN",
     "STREAM_BATCH_SIZE",
     "STREAM_CONSUMER_ARN",
+    "TASK_TOKEN",
     "VISIBILITY_TIMEOUT_SECONDS",
 ]
 
@@ -185,6 +192,23 @@ OVERLAP: Final = "RUN_OVERLAP"
 EVENT_PATHS: Final = "EDA_EVENT_PATHS"
 """Source ``task``: a JSON object of variables to paths into the event (``{"KEY": "$.detail.object.key"}``): the event
 is put together from these variables, because EventBridge can hand a task parts of an event only."""
+
+TASK_TOKEN: Final = "WORKFLOW_TASK_TOKEN"
+"""Source ``callback``: the token of the state machine's task that waits for the result."""
+STEP_INPUT: Final = "WORKFLOW_INPUT"
+"""Sources ``callback`` and ``task``: the input of a state machine's step, as JSON: an event, or any other object."""
+STEP_NAME: Final = "WORKFLOW_STEP"
+"""Sources ``callback`` and ``task``: the step's name."""
+STEP_EXECUTION: Final = "WORKFLOW_EXECUTION"
+"""Sources ``callback`` and ``task``: the ARN of the execution that the step belongs to."""
+STEP_KEY: Final = "WORKFLOW_KEY"
+"""Sources ``callback`` and ``task``: the step's idempotency key; unset: its name with the event's key, or with the
+execution's ARN when the input is no event."""
+HEARTBEAT_SECONDS: Final = "WORKFLOW_HEARTBEAT_SECONDS"
+"""Sources ``callback`` and ``activity``: HeartbeatSeconds of the state, 3 to 86,400; the worker beats at a third of it.
+Also how long the idempotency key of a killed worker's step stays taken."""
+ACTIVITY_ARN: Final = "ACTIVITY_ARN"
+"""Source ``activity``: the activity to poll. CONCURRENCY is how many of its tasks are worked on at a time."""
 
 ECS_AGENT_URI: Final = "ECS_AGENT_URI"
 """Set by ECS in every Fargate container: the agent's endpoint, here for task scale-in protection."""

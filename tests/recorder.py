@@ -59,6 +59,8 @@ _ARNS = {
     "aws:msk/cluster:Cluster": "kafka:{r}:{a}:cluster/{n}/0a1b-2c3d-s3",
     "aws:msk/configuration:Configuration": "kafka:{r}:{a}:configuration/{n}/0a1b-2c3d-s3",
     "aws:msk/serverlessCluster:ServerlessCluster": "kafka:{r}:{a}:cluster/{n}/0a1b-2c3d-s3",
+    "aws:sfn/activity:Activity": "states:{r}:{a}:activity:{n}",
+    "aws:sfn/stateMachine:StateMachine": "states:{r}:{a}:stateMachine:{n}",
     "aws:kinesis/streamConsumer:StreamConsumer": "kinesis:{r}:{a}:stream/stream/consumer/{n}:1700000000",
 }
 

@@ -39,6 +39,9 @@ class Field(StrEnum):
     REASON = "reason"
     MESSAGES = "messages"
     """A number of messages."""
+    STEP = "step"
+    """Of a state machine."""
+    EXECUTION = "execution"
     STATUS = "status"
     """Of an HTTP answer."""
 
@@ -58,6 +61,8 @@ class Outcome(StrEnum):
     """A request that never reached the handler."""
     SKIPPED = "skipped"
     """Source ``task``: another task of the pattern was running."""
+    LOST = "lost"
+    """A step that its state machine waits for no longer; a handler that still runs keeps its idempotency key."""
     GIVEN_BACK = "given-back"
     """Not tried to the end, through no fault of the message; it comes back."""
 

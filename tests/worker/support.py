@@ -187,12 +187,12 @@ class Shop:
 
 
 class Worker:
-    """One ``python -m worker queue``."""
+    """One ``python -m worker <source>``."""
 
-    def __init__(self, environment: dict[str, str], directory: Path) -> None:
+    def __init__(self, environment: dict[str, str], directory: Path, source: str = "queue") -> None:
         self.log = directory / f"worker-{uuid.uuid4().hex[:8]}.log"
         with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "worker", "queue"]
+            command = [sys.executable, "-m", "worker", source]
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
     def stop(self, timeout_seconds: float = 25) -> int:

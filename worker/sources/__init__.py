@@ -17,8 +17,10 @@ Run = Callable[[Settings, Handler, Stop], ExitCode]
 """Consume until the stop is requested; raises SettingsError before it has begun."""
 
 SOURCES: Final = {
+    "activity": "worker.sources.activity",
     "api": "worker.sources.api",
     "broker": "worker.sources.broker",
+    "callback": "worker.sources.callback",
     "kafka": "worker.sources.kafka",
     "queue": "worker.sources.queue",
     "stream": "worker.sources.stream",

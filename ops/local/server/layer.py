@@ -46,6 +46,10 @@ GAPS = (
     "alarms",
     "autoscaling_api",
     "autoscaling_engine",
+    "states_executions",
+    "states_tokens",
+    "states_ecs",
+    "states_tasks",
 )
 """Modules of this package, in the order in which they are installed."""
 

@@ -71,7 +71,8 @@ def test_without_an_event_the_message_says_where_one_may_be(shop: Shop):
     code, output = finish(start(shop))
     assert code == 2
     assert output == (
-        "worker: EDA_EVENT: not set; a task gets its event in one of EDA_EVENT, EDA_EVENT_REFERENCE or EDA_EVENT_PATHS\n"
+        "worker: EDA_EVENT: not set; a task gets its event in one of EDA_EVENT, EDA_EVENT_REFERENCE, EDA_EVENT_PATHS "
+        "or WORKFLOW_INPUT\n"
     )
     code, output = finish(start(shop, None, **{names.EVENT_REFERENCE: "https://example.com/x"}))
     assert (code, output.count("is not a place")) == (2, 1)

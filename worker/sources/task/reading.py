@@ -12,6 +12,7 @@ from contracts.errors import EventError
 from contracts.events import Event
 from contracts.task_events import assembled
 from worker.errors import SettingsError
+from worker.workflow.reading import read_step
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -39,7 +40,9 @@ def read_event(environment: Mapping[str, str], fetch: Callable[[str, str], str])
         return Event.from_json(fetch(place.netloc, reference.split("/", 3)[3]))
     if paths := environment.get(names.EVENT_PATHS):
         return Event.from_envelope(assembled(_fields(paths), environment))
-    allowed = f"{names.EVENT}, {names.EVENT_REFERENCE} or {names.EVENT_PATHS}"
+    if environment.get(names.STEP_INPUT):
+        return read_step(environment).event()
+    allowed = f"{names.EVENT}, {names.EVENT_REFERENCE}, {names.EVENT_PATHS} or {names.STEP_INPUT}"
     raise SettingsError([f"{names.EVENT}: not set; a task gets its event in one of {allowed}"])
 
 

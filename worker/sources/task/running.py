@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from worker.exit_codes import ExitCode
 from worker.handler import Handler
 from worker.logs import Field, Outcome
 from worker.settings import Reader, Settings
+from worker.single import LOOK_SECONDS, SingleWork
 from worker.sources.task.overlap import Overlap, RunLock
 from worker.sources.task.reading import read_event, read_object
 from worker.stopping import Stop
@@ -32,8 +32,6 @@ __all__ = ["LEASE_SECONDS", "run"]
 
 LEASE_SECONDS = 30.0
 """How long the key of a killed task stays taken; extended at each third of it."""
-LOOK_SECONDS = 1.0
-"""Between two looks at a key that another task has, or at a table that cannot be reached."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,45 +100,26 @@ class _Work:
     def __init__(
         self, event: Event, executor: Executor, stop: Stop, drain_seconds: float, fields: dict[Field, str]
     ) -> None:
-        self._event = event
-        self._executor = executor
+        self._work = SingleWork(event, executor, stop, lease_seconds=LEASE_SECONDS, fields=fields)
         self._stop = stop
         self._drain_seconds = drain_seconds
-        self._fields = fields
-        self._done = threading.Event()
-        self._verdict: Verdict | None = None
 
     def finish(self) -> ExitCode:
         started = time.monotonic()
-        spawn("handler", self._handle, self._stop)
-        spawn("lease", self._keep_the_key, self._stop)
-        while not self._done.is_set() and not self._stop.requested.is_set():
+        work = self._work
+        work.start()
+        while not work.done.is_set() and not self._stop.requested.is_set():
             self._stop.requested.wait(0.05)
         if self._stop.requested.is_set() and not self._stop.failed:
-            self._done.wait(self._drain_seconds)
+            work.done.wait(self._drain_seconds)
         if self._stop.failed:
             return ExitCode.ERROR
         duration = round((time.monotonic() - started) * 1000)
-        if self._verdict is None:
-            self._executor.abandon(self._event.idempotency_key)
+        if work.verdict is None:
+            work.give_up()
             logger.warning("interrupted", extra={Field.OUTCOME: Outcome.GIVEN_BACK, Field.DURATION_MS: duration})
             return ExitCode.UNFINISHED
-        return self._exit_code(self._verdict, duration)
-
-    def _handle(self) -> None:
-        with logs.context(**self._fields):
-            while not self._stop.requested.is_set():
-                verdict = self._executor.execute(self._event, lambda: LEASE_SECONDS)
-                if verdict.result not in (Result.BUSY, Result.UNAVAILABLE):
-                    self._verdict = verdict
-                    break
-                # Ending here would say that the work is done, or that it failed; neither is known yet.
-                self._stop.requested.wait(min(LOOK_SECONDS, verdict.retry_after_seconds or LOOK_SECONDS))
-            self._done.set()
-
-    def _keep_the_key(self) -> None:
-        while not self._done.wait(LEASE_SECONDS / 3):
-            self._executor.extend(self._event.idempotency_key, LEASE_SECONDS)
+        return self._exit_code(work.verdict, duration)
 
     def _exit_code(self, verdict: Verdict, duration: int) -> ExitCode:
         if verdict.result is Result.FAILED:

@@ -1,0 +1,90 @@
+"""Gap: executions that time out, and that nothing overwrites once they have ended.
+
+MiniStack ignores TimeoutSeconds of a state machine, and gives a failed execution an output. A task that was running
+when its execution was stopped would turn it from ABORTED to FAILED.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import threading
+from typing import Any
+
+from ministack.services import stepfunctions
+
+from ops.local.server.settings import ServerSettings
+
+__all__ = ["SEAMS", "alive", "install"]
+
+SEAMS = (
+    "services.stepfunctions._add_event",
+    "services.stepfunctions._emit_execution_status_event",
+    "services.stepfunctions._executions",
+    "services.stepfunctions._fail_execution",
+    "services.stepfunctions._map_runs",
+    "services.stepfunctions._run_execution",
+    "services.stepfunctions._state_machines",
+    "services.stepfunctions.now_iso",
+)
+
+
+def alive(execution: dict[str, Any]) -> bool:
+    """Whether the execution, and the one whose map has started it, is still running."""
+    if execution["status"] != "RUNNING":
+        return False
+    run = stepfunctions._map_runs.get(execution.get("mapRunArn"))
+    parent = stepfunctions._executions.get(run["executionArn"]) if run else None
+    return parent is None or parent["status"] == "RUNNING"
+
+
+def _time_out(execution: dict[str, Any]) -> None:
+    if execution["status"] != "RUNNING":
+        return
+    execution["status"] = "TIMED_OUT"
+    execution["stopDate"] = stepfunctions.now_iso()
+    stepfunctions._add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
+    stepfunctions._emit_execution_status_event(execution)
+
+
+def _limit_seconds(execution: dict[str, Any]) -> float | None:
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"])
+    try:
+        seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
+    except (ValueError, AttributeError):
+        return None
+    return None if seconds is None else float(seconds)
+
+
+def install(settings: ServerSettings) -> None:
+    """Watch each execution while it runs."""
+    fail, run, add = stepfunctions._fail_execution, stepfunctions._run_execution, stepfunctions._add_event
+
+    def fail_once(execution: dict[str, Any], error: str, cause: str | None) -> None:
+        if execution["status"] == "RUNNING":
+            fail(execution, error, cause)
+            execution["output"] = None
+
+    def run_in_time(arn: str) -> None:
+        execution = stepfunctions._executions.get(arn)
+        seconds = _limit_seconds(execution) if execution else None
+        if seconds is None:
+            run(arn)
+            return
+        timer = threading.Timer(seconds, contextvars.copy_context().run, (_time_out, execution))
+        timer.daemon = True
+        timer.start()
+        try:
+            run(arn)
+        finally:
+            timer.cancel()
+
+    def add_linked(execution: dict[str, Any], kind: str, details: Any = None) -> Any:
+        event = add(execution, kind, details)
+        # Exact for a sequence; events of parallel branches have the one before them in the list.
+        event["previousEventId"] = event["id"] - 1
+        return event
+
+    stepfunctions._fail_execution = fail_once
+    stepfunctions._run_execution = run_in_time
+    stepfunctions._add_event = add_linked

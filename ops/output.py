@@ -7,9 +7,12 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Format", "Output"]
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["Format", "Output", "table_of"]
 
 
 class Format(StrEnum):
@@ -57,20 +60,12 @@ class Output:
             self._write(json.dumps([_plain(row) for row in rows], ensure_ascii=False))
             return
         from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
 
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-            table.add_column(column.replace("_", " "), justify="right" if numeric and rows else "left")
-        for row in rows:
-            table.add_row(*(Text(_cell(row.get(column))) for column in columns))
         console = Console(file=sys.stdout)
         if not sys.stdout.isatty():
             # A pipe has no width: never fold or cut what a script may read.
             console.width = max(200, *(sum(len(_cell(row.get(c))) + 4 for c in columns) for row in rows), 0)
-        console.print(table)
+        console.print(table_of(columns, rows, title))
 
     def facts(self, pairs: Mapping[str, Any]) -> None:
         """Names and values, one per line; with JSON one object."""
@@ -84,6 +79,20 @@ class Output:
     @staticmethod
     def _write(text: str) -> None:
         print(text, file=sys.stdout, flush=True)  # noqa: T201 - this is the place that prints
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
+    """The table that `Output.rows` prints, for who draws it himself."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
+        table.add_column(column.replace("_", " "), justify="right" if numeric and rows else "left")
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+    return table
 
 
 def _plain(value: Any) -> Any:

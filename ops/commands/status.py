@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.commands.status_streams import STREAM_COLUMNS, show_streams, stream_cells, stream_notes
+from ops.commands.status_streams import STREAM_COLUMNS, TableRows, stream_cells, stream_notes, stream_tables
+from ops.commands.status_watch import View, watch_view
 from ops.context import globals_of
+from ops.errors import UsageError
 from ops.exit_codes import ExitCode
 from ops.output import Format, Output
 
 if TYPE_CHECKING:
+    from contracts.manifest import PatternManifest
     from ops.actions.status import PatternStatus
 
 __all__ = ["status"]
@@ -21,7 +25,13 @@ __all__ = ["status"]
 def status(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="One pattern of the stack; without it, all.")] = None,
-    output: Annotated[Format, typer.Option(help="How stdout is written.")] = Format.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
+    interval: Annotated[
+        float | None, typer.Option(help="With --watch: seconds between two readings, 1 to 3600; default 5.")
+    ] = None,
+    output: Annotated[
+        Format, typer.Option(help="How stdout is written; json with --watch: an object on a line for each reading.")
+    ] = Format.TABLE,
 ) -> None:
     """Show every pattern of the stack: queue, dead letters, tasks, bounds, alarms; of streams how far behind they are.
 
@@ -31,36 +41,55 @@ def status(
     \b
     ops --stack dev status
     ops --stack dev status orders --output json
+    ops --stack dev status --watch --interval 10
     """
     from ops.actions.queues import QueueDirectory
     from ops.actions.status import read_status
     from ops.manifest import read_pattern, read_patterns
 
+    if interval is not None and not watch:
+        raise UsageError("--interval needs --watch: without it there is one reading")
+    if interval is not None and not 1 <= interval <= 3600:
+        raise UsageError(f"--interval is {interval:g}; allowed are 1 to 3600 seconds")
     out = Output(output)
     settings = globals_of(context)
     aws = settings.aws()
-    if name is None:
-        patterns = list(read_patterns(aws.ssm(), settings.stack).values())
-    else:
-        patterns = [read_pattern(aws.ssm(), settings.stack, name)]
-    found = read_status(aws, QueueDirectory(aws), patterns)
+
+    def read() -> View:
+        # The manifests each time, too: a deploy may add a pattern while somebody watches.
+        if name is None:
+            patterns = list(read_patterns(aws.ssm(), settings.stack).values())
+        else:
+            patterns = [read_pattern(aws.ssm(), settings.stack, name)]
+        found = read_status(aws, QueueDirectory(aws), patterns)
+        return View(
+            data=[dataclasses.asdict(one) for one in found],
+            tables=_tables(found, patterns, details=name is not None),
+            notes=[note for one in found for note in stream_notes(one)],
+            problems=[problem for one in found for problem in one.problems],
+        )
+
+    if watch:
+        raise typer.Exit(watch_view(out, read, interval or 5))
+    view = read()
     if out.json:
-        out.rows([], [dataclasses.asdict(one) for one in found])
+        out.rows([], view.data)
     else:
-        columns = ["name", "pattern", "visible", "in_flight", "oldest", "dead_letters", "tasks", "bounds", "alarms"]
-        if any(one.stream or one.kafka for one in found):
-            columns[-3:-3] = STREAM_COLUMNS
-        pairs = zip(found, patterns, strict=True)
-        out.rows(columns, [_row(one, bool(pattern.queue), bool(pattern.service)) for one, pattern in pairs])
-        if name is not None:
-            show_streams(out, found[0])
-    for note in [note for one in found for note in stream_notes(one)]:
-        out.say(note)
-    problems = [problem for one in found for problem in one.problems]
-    for problem in problems:
-        out.say(problem)
-    if problems:
+        for table in view.tables:
+            out.rows(*table)
+    for line in (*view.notes, *view.problems):
+        out.say(line)
+    if view.problems:
         raise typer.Exit(ExitCode.PARTLY)
+
+
+def _tables(found: Sequence[PatternStatus], patterns: Sequence[PatternManifest], *, details: bool) -> list[TableRows]:
+    columns = ["name", "pattern", "visible", "in_flight", "oldest", "dead_letters", "tasks", "bounds", "alarms"]
+    if any(one.stream or one.kafka for one in found):
+        columns[-3:-3] = STREAM_COLUMNS
+    pairs = zip(found, patterns, strict=True)
+    rows = [_row(one, bool(pattern.queue), bool(pattern.service)) for one, pattern in pairs]
+    return [(columns, rows, ""), *(stream_tables(found[0]) if details else [])]
 
 
 def _row(one: PatternStatus, has_queue: bool, has_service: bool) -> dict[str, Any]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from ops.output import Output
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from ops.actions.status import PatternStatus
 
-__all__ = ["STREAM_COLUMNS", "show_streams", "stream_cells", "stream_notes"]
+__all__ = ["STREAM_COLUMNS", "TableRows", "stream_cells", "stream_notes", "stream_tables"]
 
 STREAM_COLUMNS = ["behind", "held"]
 _UNKNOWN = "?"
+
+TableRows: TypeAlias = tuple[Sequence[str], Sequence[Mapping[str, Any]], str]
+"""Columns, rows and title of a table."""
 
 
 def stream_cells(one: PatternStatus) -> dict[str, Any]:
@@ -39,27 +40,26 @@ def stream_notes(one: PatternStatus) -> list[str]:
     return [f"{one.name}: {note}" for note in one.kafka.notes] if one.kafka else []
 
 
-def show_streams(out: Output, one: PatternStatus) -> None:
+def stream_tables(one: PatternStatus) -> list[TableRows]:
     """Every shard or partition of a pattern, and who holds it."""
+    tables: list[TableRows] = []
     if one.stream is not None:
         age = one.stream.iterator_age_seconds
         title = f"stream {one.stream.name}, iterator age {'unknown' if age is None else f'{age:.0f} s'}"
         if one.stream.ended:
             title += f", {one.stream.ended} shards ended"
         columns = ["shard", "state", "held_by", "behind", "checkpoint", "wanted_by", "crashes"]
-        out.rows(
-            columns,
-            [
-                {**vars(shard), "behind": _seconds(shard.behind_seconds), "crashes": shard.crashes or None}
-                for shard in one.stream.shards
-            ],
-            title,
-        )
+        shards = [
+            {**vars(shard), "behind": _seconds(shard.behind_seconds), "crashes": shard.crashes or None}
+            for shard in one.stream.shards
+        ]
+        tables.append((columns, shards, title))
     if one.kafka is not None and one.kafka.partitions:
         title = f"topic {one.kafka.topic}, group {one.kafka.group}"
         title += f" ({one.kafka.state.lower()})" if one.kafka.state else ""
         columns = ["partition", "held_by", "lag", "committed", "end"]
-        out.rows(columns, [vars(partition) for partition in one.kafka.partitions], title)
+        tables.append((columns, [vars(partition) for partition in one.kafka.partitions], title))
+    return tables
 
 
 def _held(held: int, all_of_them: int, workers: Mapping[str, int]) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from contracts.messages import ERROR_CODE, ERROR_MESSAGE, FAILURE, Failure
 from ops.actions.queues import Queue, QueueDirectory
+from ops.actions.replay.description import event_type_of, sent_text, why
 from ops.actions.replay.hand import Hand
 from ops.actions.replay.messages import DeadLetter
 from ops.errors import explain
@@ -138,33 +136,16 @@ def _fill(
 
 
 def _describe(queue: str, message: DeadLetter) -> Peeked:
-    error, text = _why(message)
+    error, text = why(message)
     return Peeked(
         queue=queue,
         id=message.id,
-        sent=datetime.fromtimestamp(message.sent_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        sent=sent_text(message),
         receive_count=message.receive_count,
         replays=message.replays,
         error=error,
         message=text,
-        event_type=_event_type(message.body),
+        event_type=event_type_of(message.body),
         group=message.group or "",
         body=message.body[:_EXCERPT_CHARACTERS],
     )
-
-
-def _why(message: DeadLetter) -> tuple[str, str]:
-    if failure := Failure.from_json(message.text_attribute(FAILURE) or ""):
-        return failure.error, failure.message
-    if code := message.text_attribute(ERROR_CODE):
-        return code, message.text_attribute(ERROR_MESSAGE) or ""
-    return "unknown", ""
-
-
-def _event_type(body: str) -> str:
-    try:
-        document: Any = json.loads(body)
-    except ValueError:
-        return "unknown"
-    value = document.get("detail-type") if isinstance(document, dict) else None
-    return value if isinstance(value, str) and value else "unknown"

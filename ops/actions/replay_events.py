@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import threading
 import time
 import uuid
@@ -16,11 +15,9 @@ from ops.errors import OpsError, UsageError, explain
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
-__all__ = ["Plan", "ReplayState", "cancel", "follow", "parse_time", "plan_replay", "start"]
+__all__ = ["Plan", "ReplayState", "cancel", "follow", "plan_replay", "start"]
 
 _FINAL = ("COMPLETED", "CANCELLED", "FAILED")
-_AGO = re.compile(r"(\d+)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +63,6 @@ class ReplayState:
     @property
     def final(self) -> bool:
         return self.state in _FINAL
-
-
-def parse_time(text: str, now: datetime.datetime) -> datetime.datetime:
-    """``2026-11-20T10:00Z`` (UTC unless it says otherwise), or ``90m``, ``24h``, ``7d`` before `now`.
-
-    Raises:
-        UsageError: neither of the two.
-    """
-    if match := _AGO.fullmatch(text):
-        return now - datetime.timedelta(**{_UNITS[match[2]]: int(match[1])})
-    try:
-        parsed = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is no time", "write 2026-11-20T10:00Z, or how long ago: 90m, 24h, 7d") from None
-    return parsed.replace(tzinfo=parsed.tzinfo or datetime.UTC)
 
 
 def plan_replay(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops.commands.replay_request import check_backup, check_ranges, parse_selection, refuse_beside_resume
 from ops.context import globals_of
 from ops.errors import UsageError
 from ops.exit_codes import ExitCode
@@ -16,7 +18,10 @@ from ops.interrupts import stop_on_signals
 from ops.output import Format, Output
 
 if TYPE_CHECKING:
-    from ops.actions.replay.options import Engine, QueueReport, ReplayReport, Source
+    from ops.actions.queues import QueueDirectory
+    from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, ReplayReport, Source
+    from ops.aws import Aws
+    from ops.context import Globals
 
 __all__ = ["replay_dlq"]
 
@@ -31,13 +36,37 @@ def replay_dlq(
     to: Annotated[
         str | None, typer.Option(help="URL of the queue all messages go to, instead of where each belongs.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; move nothing.")] = False,
-    rate: Annotated[float | None, typer.Option(help="Messages per second, at most.")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Only messages for which this JMESPath expression holds: error == 'KeyError'.")
+    ] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="Only this message; may be given again.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only messages first sent from this time on: 2026-11-20T10:00Z, or 2h, 7d ago."),
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only messages first sent before this time; like --since.")] = None,
     max_messages: Annotated[int | None, typer.Option("--max", help="Stop after so many messages.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Messages per second, at most.")] = None,
+    ramp_up: Annotated[
+        float, typer.Option(help="With --rate: seconds in which the pace grows from a tenth of it to all of it.")
+    ] = 0,
+    edit: Annotated[
+        str | None, typer.Option(help="JSON merge patch (RFC 7396) for each body, or @FILE with one.")
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="Send, and leave the messages here, too.")] = False,
+    backup: Annotated[
+        Path | None, typer.Option(help="New file for every message that is sent: JSON lines, on disk before the send.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go where; move nothing.")] = False,
     max_replays: Annotated[
         int | None, typer.Option(help="Refuse a message that was replayed this often already; default 3.")
     ] = None,
+    max_failures: Annotated[int | None, typer.Option(help="End the run after so many failures.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this unfinished run (its id), with all that it was asked for.")
+    ] = None,
+    list_runs: Annotated[bool, typer.Option("--list-runs", help="Show the unfinished runs, and do nothing.")] = False,
     engine: Annotated[
         str, typer.Option(help="client (this program), native (SQS's StartMessageMoveTask), or auto.")
     ] = "auto",
@@ -54,24 +83,68 @@ def replay_dlq(
 
     \b
     ops --stack dev replay-dlq orders
-    ops replay-dlq --dlq-url https://sqs…/orders-dlq --to https://sqs…/orders --yes --output json
+    ops --stack dev replay-dlq orders --where "error == 'KeyError' && body.detail.city == 'Perth'" --dry-run
+    ops --stack dev replay-dlq orders --since 2h --edit '{"detail": {"region": "WA"}}' --backup before.jsonl
+    ops replay-dlq --dlq-url https://sqs…/orders-dlq --to https://sqs…/orders --rate 50 --ramp-up 60 --yes --output json
+    ops replay-dlq --resume 20261127T004318Z-b16e8f6b
     """
-    from ops.actions.dead_letters import dead_letter_sources
     from ops.actions.queues import QueueDirectory
-    from ops.actions.replay.choice import choose_engine
+    from ops.actions.replay.choice import beyond_sqs, choose_engine
     from ops.actions.replay.journal_store import state_directory
-    from ops.actions.replay.options import Engine, ReplayOptions
+    from ops.actions.replay.merge_patch import read_patch
+    from ops.actions.replay.options import Engine, ReplayOptions, Source
+    from ops.actions.replay.resume import resumed, unfinished_run, unfinished_runs
     from ops.actions.replay.run import check_destination, replay
-    from ops.manifest import read_pattern
     from ops.progress import show_progress
 
     out = Output(output)
     settings = globals_of(context)
+    journals = journal_dir or state_directory(os.environ) / "replay"
+    if list_runs:
+        rows = [dataclasses.asdict(run) for run in unfinished_runs(journals)]
+        columns = ["run_id", "queue", "started", "ended", "moved", "sent", "unknown", "held_seconds"]
+        out.rows(columns, rows)
+        return
     if engine not in list(Engine):
         raise UsageError(f"--engine {engine}: not an engine", f"one of {', '.join(Engine)}")
-    _check_ranges(rate=rate, max_messages=max_messages, max_replays=max_replays, concurrency=concurrency)
-    if Engine(engine) is Engine.NATIVE and (dry_run or max_messages is not None or max_replays is not None):
-        raise UsageError("SQS itself can do no --dry-run, --max or --max-replays", "use --engine client")
+    check_ranges(
+        rate=rate,
+        ramp_up=ramp_up,
+        max_messages=max_messages,
+        max_replays=max_replays,
+        max_failures=max_failures,
+        concurrency=concurrency,
+    )
+    options = ReplayOptions(
+        to=to,
+        selection=parse_selection(where, ids, since, until),
+        rate=rate,
+        ramp_up_seconds=ramp_up,
+        engine=Engine(engine),
+        max_messages=max_messages,
+        max_replays=max_replays,
+        max_failures=max_failures,
+        edit=None if edit is None else read_patch(edit),
+        copy=copy,
+        backup=backup,
+        concurrency=concurrency,
+        dry_run=dry_run,
+        journal_directory=journals,
+    )
+    run = None
+    if resume is not None:
+        selecting = {"where": where, "id": ids, "since": since, "until": until, "max": max_messages}
+        refuse_beside_resume(
+            name=name, dlq_url=dlq_url, dlq=dlq, to=to, edit=edit, copy=copy, backup=backup, **selecting
+        )
+        run = unfinished_run(journals, resume)
+        options = resumed(run, options)
+    else:
+        check_backup(backup)
+    if options.ramp_up_seconds and options.rate is None:
+        raise UsageError("--ramp-up needs the --rate that it leads to")
+    if options.engine is Engine.NATIVE and (reason := beyond_sqs(options)):
+        raise UsageError(f"--engine native: {reason}", "use --engine client, or auto")
     if not (yes or dry_run or out.interactive):
         raise UsageError(
             "this moves messages, and there is no terminal to ask whether it may", "pass --yes, or --dry-run"
@@ -79,27 +152,19 @@ def replay_dlq(
 
     aws = settings.aws(connections=concurrency + 16)
     directory = QueueDirectory(aws)
-    options = ReplayOptions(
-        to=to,
-        rate=rate,
-        engine=Engine(engine),
-        max_messages=max_messages,
-        max_replays=max_replays,
-        concurrency=concurrency,
-        dry_run=dry_run,
-        journal_directory=journal_dir or state_directory(os.environ) / "replay",
-    )
-    found = dead_letter_sources(
-        directory, lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern), name, dlq_url, dlq
-    )
-    check_destination(directory, found, to)
-    sources = [source for source in found if dlq_url or source.queue.visible or source.queue.in_flight]
+    if run is None:
+        found = _sources(settings, aws, directory, name, dlq_url, dlq)
+    else:
+        found = [Source(directory.read(run.request["dlq_url"]), run.request["manifest_origin"])]
+    check_destination(directory, found, options.to)
+    by_name = name is not None
+    sources = [source for source in found if not by_name or source.queue.visible or source.queue.in_flight]
     plan = [(source, *choose_engine(directory, source, options)) for source in sources]
     for source, chosen, why in plan:
-        _announce(out, source, chosen, why, to)
+        _announce(out, source, chosen, why, options)
     if not plan:
         out.say(f"nothing to replay: the dead-letter queues of {name} are empty")
-    elif not (yes or dry_run) and not typer.confirm("Move them?", err=True):
+    elif not (yes or dry_run) and not typer.confirm(f"{'Copy' if options.copy else 'Move'} them?", err=True):
         out.say("nothing was moved")
         raise typer.Exit(ExitCode.OK)
 
@@ -117,23 +182,25 @@ def replay_dlq(
     raise typer.Exit(report.exit_code())
 
 
-def _check_ranges(*, rate: float | None, max_messages: int | None, max_replays: int | None, concurrency: int) -> None:
-    if rate is not None and not rate > 0:
-        raise UsageError(f"--rate {rate:g}: must be over 0 messages a second")
-    if max_messages is not None and max_messages < 1:
-        raise UsageError(f"--max {max_messages}: must be 1 or more")
-    if max_replays is not None and max_replays < 1:
-        raise UsageError(f"--max-replays {max_replays}: must be 1 or more")
-    if not 1 <= concurrency <= 256:
-        raise UsageError(f"--concurrency {concurrency}: must be 1 to 256")
+def _sources(
+    settings: Globals, aws: Aws, directory: QueueDirectory, name: str | None, dlq_url: str | None, dlq: str | None
+) -> list[Source]:
+    from ops.actions.dead_letters import dead_letter_sources
+    from ops.manifest import read_pattern
+
+    return dead_letter_sources(
+        directory, lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern), name, dlq_url, dlq
+    )
 
 
-def _announce(out: Output, source: Source, engine: Engine, why: str, to: str | None) -> None:
+def _announce(out: Output, source: Source, engine: Engine, why: str, options: ReplayOptions) -> None:
     from ops.actions.queues import name_of
 
     queue = source.queue
-    where = name_of(to) if to else "each where it belongs"
-    out.say(f"{queue.name}: {queue.visible} messages → {where}; engine {engine} ({why})")
+    where = name_of(options.to) if options.to else "each where it belongs"
+    filtered = "" if options.selection.everything else ", those that the filters select"
+    copied = ", and they stay here, too" if options.copy else ""
+    out.say(f"{queue.name}: {queue.visible} messages{filtered} → {where}{copied}; engine {engine} ({why})")
     if queue.in_flight:
         out.say(
             f"{queue.name}: {queue.in_flight} more are in flight: another consumer, or an interrupted run, holds them"
@@ -147,7 +214,7 @@ def _announce(out: Output, source: Source, engine: Engine, why: str, to: str | N
 
 def _print(out: Output, report: ReplayReport) -> None:
     for one in report.queues:
-        _tell(out, one, report.dry_run)
+        _tell(out, one, report)
     if out.json:
         out.object(report.to_json())
         return
@@ -156,9 +223,10 @@ def _print(out: Output, report: ReplayReport) -> None:
         out.rows(columns, [{column: getattr(one, column) for column in columns} for one in report.queues])
 
 
-def _tell(out: Output, one: QueueReport, dry_run: bool) -> None:
+def _tell(out: Output, one: QueueReport, whole: ReplayReport) -> None:
+    went = "would go" if whole.dry_run else "were copied" if whole.copy else "went"
     for name, messages in one.destinations.items():
-        out.say(f"{one.queue}: {messages} {'would go' if dry_run else 'went'} to {name}")
+        out.say(f"{one.queue}: {messages} {went} to {name}")
     for reason, messages in one.reasons.items():
         out.say(f"{one.queue}: {messages} × {reason}")
     if one.recovered:
@@ -167,8 +235,17 @@ def _tell(out: Output, one: QueueReport, dry_run: bool) -> None:
         out.say(f"{one.queue}: {one.late} came after the start and were left: their consumer may still be broken")
     if one.lapsing:
         out.say(f"{one.queue}: {one.lapsing} could not be given back; they reappear when their visibility is over")
+    if one.behind:
+        out.say(
+            f"{one.queue}: {one.behind} stand behind messages of their group that were not taken away: SQS hands out a "
+            f"FIFO group in order only, and nothing overtakes"
+        )
+    if one.missing:
+        out.say(f"{one.queue}: not met: {', '.join(one.missing)} (deleted, expired, or held by another consumer)")
     if one.interrupted:
         out.say(f"{one.queue}: interrupted; {one.moved} moved, {one.left} given back or not touched")
+    if one.engine == "client" and (one.interrupted or one.error) and not whole.dry_run:
+        out.say(f"{one.queue}: to go on: ops replay-dlq --resume {one.run_id}")
     if one.error:
         out.say(f"{one.queue}: {one.error}")
     elif one.engine == "native" and one.left and not one.interrupted:

@@ -47,8 +47,9 @@ def replay_events(
     ops --stack dev replay-events orders --since 24h --dry-run
     ops replay-events --bus pizza-events --rule orders-1a2b3c4 --since 2026-11-20T10:00Z --until 2026-11-20T11:00Z --yes
     """
-    from ops.actions.replay_events import cancel, follow, parse_time, plan_replay, start
+    from ops.actions.replay_events import cancel, follow, plan_replay, start
     from ops.manifest import read_pattern
+    from ops.times import parse_time
 
     out = Output(output)
     settings = globals_of(context)

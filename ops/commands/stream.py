@@ -62,7 +62,7 @@ def tail(
     ops stream tail --stream clicks-0a1b2c3 --follow | jq .event.detail.data
     ops --stack dev stream tail billing --topic orders.billing.dead-letters --since 7d --output table
     """
-    from ops.actions.replay_events import parse_time
+    from ops.times import parse_time
 
     out = Output(output)
     settings = globals_of(context)

@@ -18,6 +18,7 @@ import pytest
 
 from ops.__main__ import main
 from ops.actions.queues import QueueDirectory
+from ops.actions.replay.backup import Backup
 from ops.actions.replay.client_engine import replay_with_client
 from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, Source
 from ops.aws import Aws
@@ -138,6 +139,7 @@ class Scene:
         *,
         manifest_origin: str | None = None,
         stop: threading.Event | None = None,
+        backup: Backup | None = None,
         **options: Any,
     ) -> QueueReport:
         """One run of the client engine in this process, without pauses."""
@@ -146,7 +148,13 @@ class Scene:
         directory = QueueDirectory(aws)
         source = Source(directory.read(dlq), manifest_origin)
         return replay_with_client(
-            aws, directory, source, ReplayOptions(to=to, **settings), stop or threading.Event(), lambda *_: None
+            aws,
+            directory,
+            source,
+            ReplayOptions(to=to, **settings),
+            stop or threading.Event(),
+            lambda *_: None,
+            backup=backup,
         )
 
     def journals(self) -> list[Path]:

@@ -15,7 +15,7 @@ from ops.errors import explain
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["choose_engine"]
+__all__ = ["beyond_sqs", "choose_engine"]
 
 _SAMPLE_SECONDS = 10
 
@@ -27,7 +27,7 @@ def choose_engine(directory: QueueDirectory, source: Source, options: ReplayOpti
     """
     if options.engine is not Engine.AUTO:
         return options.engine, "as asked"
-    if reason := _asked_too_much(source, options):
+    if reason := beyond_sqs(options) or _beyond_sqs_here(source, options):
         return Engine.CLIENT, reason
     try:
         if reason := _does_not_qualify(directory, source, options):
@@ -37,14 +37,25 @@ def choose_engine(directory: QueueDirectory, source: Source, options: ReplayOpti
     return Engine.NATIVE, "SQS can do all that is asked"
 
 
-def _asked_too_much(source: Source, options: ReplayOptions) -> str:
-    """What the request asks that a move task cannot do; empty when nothing."""
-    if options.max_messages is not None:
-        return "SQS cannot stop after --max messages"
-    if options.dry_run:
-        return "SQS cannot do a dry run"
-    if options.max_replays is not None:
-        return "SQS does not count replays (--max-replays)"
+def beyond_sqs(options: ReplayOptions) -> str:
+    """What is asked that no move task can do; empty when nothing."""
+    asked = {
+        "SQS moves all messages, not chosen ones (--where, --id, --since, --until)": not options.selection.everything,
+        "SQS cannot stop after --max messages": options.max_messages is not None,
+        "SQS cannot do a dry run (--dry-run)": options.dry_run,
+        "SQS does not count replays (--max-replays)": options.max_replays is not None,
+        "SQS does not count failures (--max-failures)": options.max_failures is not None,
+        "SQS moves messages as they are (--edit)": options.edit is not None,
+        "SQS moves, and does not copy (--copy)": options.copy,
+        "SQS writes no backup (--backup)": options.backup is not None,
+        "SQS keeps an even pace (--ramp-up)": options.ramp_up_seconds > 0,
+        "SQS knows nothing of a run's journal (--resume)": bool(options.resumes),
+    }
+    return next((reason for reason, is_asked in asked.items() if is_asked), "")
+
+
+def _beyond_sqs_here(source: Source, options: ReplayOptions) -> str:
+    """What is asked of this queue that a move task cannot do; empty when nothing."""
     if options.rate is not None and (options.rate != int(options.rate) or not 1 <= options.rate <= FASTEST_PER_SECOND):
         return f"SQS cannot keep to {options.rate:g} messages a second (1 to {FASTEST_PER_SECOND}, whole)"
     if source.manifest_origin is not None:

@@ -12,21 +12,25 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ops.actions.queues import Queue, QueueDirectory, region_of
+from ops.actions.replay.backup import Backup
+from ops.actions.replay.conclusion import conclude
 from ops.actions.replay.deleter import Deleter
 from ops.actions.replay.destinations.directory import Destinations
 from ops.actions.replay.hand import Hand
 from ops.actions.replay.journal import Journal, Stage
 from ops.actions.replay.journal_store import Inheritance, JournalStore
-from ops.actions.replay.lane import Lane, RunState
+from ops.actions.replay.lane import Lane
 from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, Source
 from ops.actions.replay.rate import Pace
 from ops.actions.replay.resolvers import resolvers_of
+from ops.actions.replay.resume import request_of
 from ops.actions.replay.retrying import Backoff
 from ops.actions.replay.routing import Router
 from ops.actions.replay.sender import Sender
-from ops.actions.replay.snapshot import Snapshot
+from ops.actions.replay.snapshot import Quota, Snapshot
+from ops.actions.replay.state import RunState
 from ops.actions.replay.tally import Tally
-from ops.errors import explain
+from ops.errors import OpsError
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -54,6 +58,7 @@ def replay_with_client(
     stop: threading.Event,
     progress: Progress,
     say: Callable[[str], None] = lambda text: None,
+    backup: Backup | None = None,
 ) -> QueueReport:
     """Empty one dead-letter queue as far as it goes; the report is truthful however it ends.
 
@@ -65,11 +70,12 @@ def replay_with_client(
         stop: ends the run early, and well.
         progress: takes the numbers.
         say: takes a sentence for the operator, when the run has to wait.
+        backup: takes every message before it is sent; None with a dry run, and without a backup.
 
     Raises:
         OpsError: another run holds the queue, or the journal cannot be written; nothing was touched.
     """
-    return _Run(aws, directory, source, options, stop, progress, say).execute()
+    return _Run(aws, directory, source, options, stop, progress, say, backup).execute()
 
 
 class _Run:
@@ -82,8 +88,10 @@ class _Run:
         stop: threading.Event,
         progress: Progress,
         say: Callable[[str], None],
+        backup: Backup | None,
     ) -> None:
         self._say = say
+        self._backup = backup
         self._aws = aws
         self._directory = directory
         self._source = source
@@ -95,6 +103,8 @@ class _Run:
         self._tally = Tally()
         self._error: Exception | None = None
         self._report = QueueReport(source.queue.name, new_run_id(), Engine.CLIENT)
+        self._visibility_seconds = 30
+        self._concluded = False
 
     def execute(self) -> QueueReport:
         endpoint = self._client.meta.endpoint_url
@@ -102,17 +112,39 @@ class _Run:
         store = JournalStore(self._options.journal_directory, self._source.queue.arn, "" if aws_itself else endpoint)
         with ExitStack() as stack:
             stack.enter_context(store.locked(self._report.run_id))
-            inheritance = store.inherit()
+            options = self._options
+            inheritance = store.inherit(copy=options.copy, to=options.to)
+            if options.resumes and options.resumes not in inheritance.done:
+                raise OpsError(
+                    f"the run {options.resumes} is not one of {self._source.queue.name} at this endpoint any more",
+                    "pass the region and --endpoint-url of that run; `ops replay-dlq --list-runs` shows what there is",
+                )
+            dlq = self._snapshot_queue()
+            self._visibility_seconds = options.visibility_seconds(dlq.visible)
             journal = None
-            if not self._options.dry_run:
-                journal = store.start(self._report.run_id, self._options.visibility_timeout_seconds, inheritance)
-                stack.callback(journal.close)
-            self._run_lanes(inheritance, journal)
+            if not options.dry_run:
+                journal = store.start(
+                    self._report.run_id,
+                    self._visibility_seconds,
+                    inheritance,
+                    copy=options.copy,
+                    request=request_of(
+                        options, dlq.url, self._source.manifest_origin, inheritance.done.get(options.resumes, 0)
+                    ),
+                    resumes=options.resumes,
+                )
+                stack.callback(self._close, journal)
+            self._run_lanes(dlq, inheritance, journal)
+            self._concluded = True
         return self._report
 
-    def _run_lanes(self, inheritance: Inheritance, journal: Journal | None) -> None:
+    def _close(self, journal: Journal) -> None:
+        """A run that was stopped can be resumed; a copy that is complete is nothing to go on with."""
+        stopped = not self._concluded or self._report.interrupted or bool(self._report.error)
+        journal.close(keep=stopped, forget=self._options.copy and not stopped and self._report.complete)
+
+    def _run_lanes(self, dlq: Queue, inheritance: Inheritance, journal: Journal | None) -> None:
         begun = time.monotonic()
-        dlq = self._snapshot_queue()
         interrupted_run_holds = inheritance.held_until > time.time()
         if journal and interrupted_run_holds:
             self._release(inheritance)
@@ -127,15 +159,24 @@ class _Run:
         self._report.in_flight = 0 if interrupted_run_holds else dlq.in_flight
         limit = self._options.max_messages
         wanted = self._report.found if limit is None else min(limit, self._report.found)
-        snapshot = Snapshot(wanted)
-        with Hand(self._client, dlq.url, self._options.visibility_timeout_seconds) as hand:
+        # With filters everything may have to be looked at for the few that are taken.
+        snapshot = Snapshot(wanted if self._options.selection.everything else self._report.found)
+        with Hand(self._client, dlq.url, self._visibility_seconds) as hand:
             state = self._state(dlq, inheritance, journal, snapshot, hand)
             try:
-                self._supervise(state, wanted, begun)
+                self._supervise(state, begun)
             finally:
                 self._progress(self._tally, self._report.found, time.monotonic() - begun)
         self._report.lapsing = hand.give_back(in_order=dlq.fifo)
-        self._conclude(state, snapshot, wanted)
+        conclude(
+            self._report,
+            state,
+            self._options,
+            self._directory,
+            wanted,
+            self._error,
+            interrupted=self._stop.is_set(),
+        )
         self._report.seconds = time.monotonic() - begun
 
     def _snapshot_queue(self) -> Queue:
@@ -170,7 +211,7 @@ class _Run:
                 self._tally,
                 one_destination=options.to is not None,
             )
-            deleter = Deleter(self._client, dlq.url, journal)
+            deleter = None if options.copy else Deleter(self._client, dlq.url, journal)
         return RunState(
             dlq=dlq,
             client=self._client,
@@ -179,18 +220,25 @@ class _Run:
             deleter=deleter,
             hand=hand,
             snapshot=snapshot,
-            pace=Pace(options.rate),
+            pace=Pace(options.rate, ramp_up_seconds=options.ramp_up_seconds),
             tally=self._tally,
             backoff=backoff,
+            selection=options.selection,
+            quota=Quota(None if options.selection.everything else options.max_messages),
+            patch=options.edit,
+            backup=self._backup,
+            copying=options.copy,
+            max_failures=options.max_failures,
             inherited=inheritance.open,
             halt=self._halt,
-            visibility_timeout_seconds=options.visibility_timeout_seconds,
+            visibility_timeout_seconds=self._visibility_seconds,
             wait_seconds=options.wait_seconds,
             held_until=inheritance.held_until,
+            awaited=set(options.selection.ids),
         )
 
-    def _supervise(self, state: RunState, wanted: int, begun: float) -> None:
-        lanes = min(self._options.concurrency, -(-wanted // state.pace.largest_batch))
+    def _supervise(self, state: RunState, begun: float) -> None:
+        lanes = min(self._options.concurrency, -(-state.snapshot.messages // state.pace.largest_batch))
         threads = [threading.Thread(target=self._lane, args=(state,), name=f"lane-{n}") for n in range(lanes)]
         for thread in threads:
             thread.start()
@@ -230,38 +278,6 @@ class _Run:
                 backoff.call(request)
             except Exception:  # noqa: BLE001 - they come back by themselves, only later
                 return
-
-    def _conclude(self, state: RunState, snapshot: Snapshot, wanted: int) -> None:
-        report, tally = self._report, self._tally
-        for reason in state.undeleted.values():
-            tally.fail(f"sent, but not deleted here ({reason}); the next replay deletes it without sending it again")
-        report.moved, report.recovered = tally.moved, tally.recovered
-        report.skipped, report.failed, report.late = tally.skipped, tally.failed, tally.late
-        report.duplicates_possible = tally.duplicates_possible
-        report.destinations = dict(sorted(tally.destinations.items()))
-        report.reasons = dict(tally.reasons.most_common())
-        report.interrupted = self._stop.is_set()
-        untouched = max(0, report.found - report.moved - report.skipped - report.failed)
-        if snapshot.drained and not self._halt.is_set():
-            untouched = min(untouched, self._still_there())
-        report.left = untouched + report.late
-        if self._error is not None:
-            report.error = explain(self._error, f"replaying {report.queue}").message
-        stopped_by_limit = report.found - wanted
-        clean = not (report.error or report.interrupted or report.failed or report.skipped)
-        if self._options.dry_run:
-            report.complete = not (report.error or report.interrupted)
-        else:
-            report.complete = clean and report.left <= stopped_by_limit
-
-    def _still_there(self) -> int:
-        """How many of those not accounted for are still in the queue: the count at the start is approximate."""
-        try:
-            now = self._directory.read(self._source.queue.url)
-        except Exception:  # noqa: BLE001 - then the count at the start is the best there is
-            return self._report.found
-        known = self._tally.skipped + self._tally.failed + self._tally.late
-        return max(0, now.visible + now.in_flight - known)
 
     def _client_for(self, url: str) -> SQSClient:
         return self._aws.sqs_without_retries(region_of(url))

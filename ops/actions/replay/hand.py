@@ -56,6 +56,11 @@ class Hand:
             self._messages[message.id] = message
             return True
 
+    @property
+    def messages(self) -> int:
+        """How many are in hand."""
+        return len(self._messages)
+
     def drop(self, ids: Iterable[str]) -> None:
         """These are gone from the queue."""
         with self._lock:
@@ -83,13 +88,19 @@ class Hand:
             soon = time.monotonic() + self._seconds / 2
             with self._lock:
                 due = [message for message in self._messages.values() if message.expires_at < soon]
-            for start in range(0, len(due), _BATCH):
-                if self._closing.is_set():
-                    return
-                part = due[start : start + _BATCH]
-                begun = time.monotonic()
-                for message in self._change(part, self._seconds, Backoff(self._closing, attempts=3)):
-                    message.expires_at = begun + self._seconds
+            parts = [due[start : start + _BATCH] for start in range(0, len(due), _BATCH)]
+            if len(parts) > 1:
+                with ThreadPoolExecutor(min(len(parts), _REQUESTS)) as pool:
+                    list(pool.map(self._extend, parts))
+            elif parts:
+                self._extend(parts[0])
+
+    def _extend(self, messages: Sequence[DeadLetter]) -> None:
+        if self._closing.is_set():
+            return
+        begun = time.monotonic()
+        for message in self._change(messages, self._seconds, Backoff(self._closing, attempts=3)):
+            message.expires_at = begun + self._seconds
 
     def _change(self, messages: Sequence[DeadLetter], seconds: int, backoff: Backoff) -> list[DeadLetter]:
         """Set the visibility of at most 10 messages; return those for which it worked."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+
+from ops.actions.replay.append_log import AppendLog
 
 __all__ = ["VERSION", "Journal", "JournalContent", "OpenEntry", "Record", "Stage", "read_journal"]
 
@@ -73,6 +74,9 @@ class JournalContent:
         held_until: as far as it knew, when an even earlier run's visibility is over, seconds since 1970.
         closed: it ended by itself, and holds nothing.
         open: message id → what is unfinished.
+        started: when the run began, seconds since 1970.
+        request: what it was asked for.
+        done: messages it finished, and those that the runs it resumed had finished.
     """
 
     run_id: str = ""
@@ -80,6 +84,9 @@ class JournalContent:
     held_until: float = 0.0
     closed: bool = False
     open: dict[str, OpenEntry] = field(default_factory=dict)
+    started: float = 0.0
+    request: dict[str, Any] = field(default_factory=dict)
+    done: int = 0
 
 
 def read_journal(path: Path) -> JournalContent:
@@ -88,10 +95,9 @@ def read_journal(path: Path) -> JournalContent:
     for line in path.read_bytes().split(b"\n"):
         try:
             record = json.loads(line)
-            kind = Record(record["record"])
-        except (ValueError, TypeError, KeyError):
+            _apply(content, Record(record["record"]), record)
+        except (ValueError, TypeError, KeyError, AttributeError):
             continue
-        _apply(content, kind, record)
     return content
 
 
@@ -103,6 +109,9 @@ def _apply(content: JournalContent, kind: Record, record: Mapping[str, Any]) -> 
             content.run_id = str(record.get("run_id", ""))
             content.visibility_timeout_seconds = int(record.get("visibility_timeout_seconds", 0))
             content.held_until = float(record.get("held_until", 0))
+            content.started = at
+            content.request = dict(record.get("request") or {})
+            content.done = int(record.get("done_before", 0))
         case Record.CARRIED:
             for message_id, (stage, run_id, since, receipt) in record["entries"].items():
                 opened[message_id] = OpenEntry(Stage(stage), run_id, float(since), receipt)
@@ -118,6 +127,7 @@ def _apply(content: JournalContent, kind: Record, record: Mapping[str, Any]) -> 
         case Record.REFUSED | Record.DELETED:
             for message_id in record["ids"]:
                 opened.pop(message_id, None)
+            content.done += len(record["ids"]) if kind is Record.DELETED else 0
         case Record.CLOSED:
             content.closed = True
 
@@ -132,6 +142,8 @@ class Journal:
         visibility_timeout_seconds: for how long a killed run keeps messages.
         carried: open entries of earlier runs, which this journal takes over.
         held_until: when a killed earlier run's visibility is over, seconds since 1970; 0 when none was killed.
+        request: what this run was asked for, so that it can be resumed.
+        done_before: messages that the runs which this one resumes have finished.
     """
 
     def __init__(
@@ -142,28 +154,23 @@ class Journal:
         visibility_timeout_seconds: int,
         carried: Mapping[str, OpenEntry] | None = None,
         held_until: float = 0.0,
+        request: Mapping[str, Any] | None = None,
+        done_before: int = 0,
     ) -> None:
-        self.path = path
         self._open = set(carried or ())
-        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        self._write_lock = threading.Lock()
-        self._condition = threading.Condition()
-        self._written = 0
-        self._durable = 0
-        self._syncing = False
-        self._failure: OSError | None = None
+        self._log = AppendLog(path)
         header = {"version": VERSION, "run_id": run_id, "queue_arn": queue_arn, "pid": os.getpid()}
         timing = {"visibility_timeout_seconds": visibility_timeout_seconds, "held_until": held_until}
-        self._append(Record.HEADER, **header, **timing)
+        asked = {"request": dict(request or {}), "done_before": done_before}
+        ticket = self._append(Record.HEADER, **header, **timing, **asked)
         if carried:
             entries = {name: (entry.stage, entry.run_id, entry.at, entry.receipt) for name, entry in carried.items()}
-            self._append(Record.CARRIED, entries=entries)
-        self._sync_to(self._written)
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            ticket = self._append(Record.CARRIED, entries=entries)
+        self._log.sync_to(ticket)
+
+    @property
+    def path(self) -> Path:
+        return self._log.path
 
     @property
     def open_count(self) -> int:
@@ -178,7 +185,7 @@ class Journal:
         """
         ticket = self._append(Record.SENDING, messages=dict(receipts))
         self._open.update(receipts)
-        self._sync_to(ticket)
+        self._log.sync_to(ticket)
 
     # What has happened cannot be refused because it cannot be written: the next `sending` is.
 
@@ -199,49 +206,24 @@ class Journal:
             self._append(Record.DELETED, ids=ids)
             self._open.difference_update(ids)
 
-    def close(self) -> None:
-        """The run is over: make everything durable, and remove the file when nothing is open."""
-        if self._file < 0:
+    def close(self, *, keep: bool = False, forget: bool = False) -> None:
+        """The run is over: make everything durable, and remove the file when nothing is open.
+
+        Args:
+            keep: also when nothing is open: the run can be resumed.
+            forget: also when something is open: nothing is to be done about it.
+        """
+        if self._log.closed:
             return
         try:
             with suppress(OSError):
                 self._append(Record.CLOSED)
-                os.fsync(self._file)
+                self._log.sync()
         finally:
-            os.close(self._file)
-            self._file = -1
-        if not self._open:
+            self._log.close()
+        if forget or not (self._open or keep):
             self.path.unlink(missing_ok=True)
 
     def _append(self, kind: Record, **fields: Any) -> int:
-        line = json.dumps({"record": kind, "at": round(time.time(), 3), **fields}, separators=(",", ":")) + "\n"
-        data = line.encode()
-        with self._write_lock:
-            if self._failure:
-                raise self._failure
-            try:
-                while data:
-                    data = data[os.write(self._file, data) :]
-            except OSError as error:
-                self._failure = error
-                raise
-            self._written += 1
-            return self._written
-
-    def _sync_to(self, ticket: int) -> None:
-        """Return when line number `ticket` is on disk. One thread syncs for all that wait (group commit)."""
-        with self._condition:
-            while self._durable < ticket:
-                if self._syncing:
-                    self._condition.wait()
-                    continue
-                self._syncing = True
-                self._condition.release()
-                upto = self._written
-                try:
-                    os.fsync(self._file)
-                finally:
-                    self._condition.acquire()
-                    self._syncing = False
-                    self._condition.notify_all()
-                self._durable = max(self._durable, upto)
+        document = {"record": kind, "at": round(time.time(), 3), **fields}
+        return self._log.append(json.dumps(document, separators=(",", ":")))

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ops.actions.replay.journal import Journal, OpenEntry, Stage, read_journal
 from ops.errors import OpsError
 
 __all__ = ["RETENTION_SECONDS", "Inheritance", "JournalStore", "state_directory"]
+
+_COPY = ".copy.jsonl"
 
 RETENTION_SECONDS = 14 * 24 * 3600
 """SQS keeps no message longer, so an entry this old is about a message that is gone."""
@@ -37,11 +40,13 @@ class Inheritance:
         open: message id → entry, the furthest stage of all journals.
         held_until: when the last killed run's visibility is over, seconds since 1970; 0 when none was killed.
         files: the journals this was read from.
+        done: run id → messages that it, and those it resumed, had finished.
     """
 
     open: dict[str, OpenEntry] = field(default_factory=dict)
     held_until: float = 0.0
     files: list[Path] = field(default_factory=list)
+    done: dict[str, int] = field(default_factory=dict)
 
 
 class JournalStore:
@@ -89,27 +94,66 @@ class JournalStore:
         finally:
             os.close(handle)
 
-    def inherit(self) -> Inheritance:
-        """Read every journal that is still here: a finished run without open entries removed its own."""
+    def inherit(self, *, copy: bool = False, to: str | None = None) -> Inheritance:
+        """Read every journal that is still here: a finished run without open entries removed its own.
+
+        What was moved and what was copied are different things: a message that was copied must not be deleted, and
+        one that was copied elsewhere must be copied here.
+
+        Args:
+            copy: take over unfinished copies instead of unfinished moves.
+            to: with `copy`, only those to this destination (None: each to its own origin).
+        """
         inheritance = Inheritance()
         oldest = time.time() - RETENTION_SECONDS
         for path in sorted(self.directory.glob("*.jsonl")):
             content = read_journal(path)
-            inheritance.files.append(path)
+            modified = path.stat().st_mtime
             if not content.closed:
-                held = path.stat().st_mtime + content.visibility_timeout_seconds
+                held = modified + content.visibility_timeout_seconds
                 inheritance.held_until = max(inheritance.held_until, held, content.held_until)
+            if modified < oldest:
+                inheritance.files.append(path)
+                continue
+            if path.name.endswith(_COPY) != copy or (copy and content.request.get("to") != to):
+                continue
+            inheritance.files.append(path)
+            inheritance.done[content.run_id] = content.done
             for message_id, entry in content.open.items():
                 known = inheritance.open.get(message_id)
                 if entry.at > oldest and (known is None or known.stage is Stage.SENDING):
                     inheritance.open[message_id] = entry
         return inheritance
 
-    def start(self, run_id: str, visibility_timeout_seconds: int, inheritance: Inheritance) -> Journal:
-        """A new journal that takes over the open entries; the old files are removed once it is on disk."""
-        path = self.directory / f"{run_id}.jsonl"
+    def start(
+        self,
+        run_id: str,
+        visibility_timeout_seconds: int,
+        inheritance: Inheritance,
+        *,
+        copy: bool = False,
+        request: Mapping[str, Any] | None = None,
+        resumes: str = "",
+    ) -> Journal:
+        """A new journal that takes over the open entries; the old files are removed once it is on disk.
+
+        Args:
+            run_id: the new run.
+            visibility_timeout_seconds: for how long it may hold messages after it was killed.
+            inheritance: what `inherit` read.
+            copy: it copies, and does not delete.
+            request: what it was asked for, so that it can be resumed.
+            resumes: the run that it goes on with.
+        """
         journal = Journal(
-            path, run_id, self._queue_arn, visibility_timeout_seconds, inheritance.open, inheritance.held_until
+            self.directory / f"{run_id}{_COPY if copy else '.jsonl'}",
+            run_id,
+            self._queue_arn,
+            visibility_timeout_seconds,
+            inheritance.open,
+            inheritance.held_until,
+            request,
+            inheritance.done.get(resumes, 0),
         )
         for old in inheritance.files:
             old.unlink(missing_ok=True)

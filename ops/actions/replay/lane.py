@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
 
-from ops.actions.queues import Queue
-from ops.actions.replay.deleter import Deleter
-from ops.actions.replay.destinations.base import Refusal
-from ops.actions.replay.hand import Hand
-from ops.actions.replay.journal import OpenEntry, Stage
+from ops.actions.replay.destinations.base import Delivery, Refusal
+from ops.actions.replay.intake import Intake, take_in
+from ops.actions.replay.merge_patch import NotEditableError, edited
 from ops.actions.replay.messages import DeadLetter
-from ops.actions.replay.rate import Pace
-from ops.actions.replay.retrying import Backoff
-from ops.actions.replay.routing import Router
-from ops.actions.replay.sender import Letter, Sender
-from ops.actions.replay.snapshot import Snapshot
-from ops.actions.replay.tally import Tally
+from ops.actions.replay.sender import Letter
+from ops.actions.replay.state import RunState
+from ops.errors import OpsError
 from ops.faults import may_have_acted
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
-
-__all__ = ["Lane", "RunState"]
-
-
-@dataclass
-class RunState:
-    """What the lanes of a run share.
-
-    Attributes:
-        dlq: the queue as it was at the start.
-        client: for the dead-letter queue, without retries of its own.
-        router, deleter, hand, snapshot, pace, tally, backoff: the stations.
-        sender: None with a dry run.
-        inherited: what interrupted runs left, by message id.
-        halt: set when the run must end.
-        visibility_timeout_seconds, wait_seconds: of each receive.
-        held_until: when the visibility of messages that nobody here knows of is over, seconds since 1970.
-        sent: ids sent by this run.
-        undeleted: id → message that was sent, and could not be deleted.
-    """
-
-    dlq: Queue
-    client: SQSClient
-    router: Router
-    sender: Sender | None
-    deleter: Deleter | None
-    hand: Hand
-    snapshot: Snapshot
-    pace: Pace
-    tally: Tally
-    backoff: Backoff
-    inherited: Mapping[str, OpenEntry]
-    halt: threading.Event
-    visibility_timeout_seconds: int
-    wait_seconds: int
-    held_until: float = 0.0
-    sent: set[str] = field(default_factory=set)
-    undeleted: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class _Intake:
-    """A received batch: what is to be sent, per group in order, and what only has to be deleted."""
-
-    groups: dict[str, list[DeadLetter]] = field(default_factory=dict)
-    sent_before: list[DeadLetter] = field(default_factory=list)
-    counted: int = 0
+__all__ = ["Lane"]
 
 
 class Lane:
@@ -100,11 +46,16 @@ class Lane:
             except BaseException:
                 state.snapshot.received_nothing(wanted, mark, conclusive=False)
                 raise
-            state.pace.give_back(wanted - len(received))
             if not received:
+                state.pace.give_back(wanted)
                 state.snapshot.received_nothing(wanted, mark, conclusive=time.time() > state.held_until)
                 continue
-            intake = self._take_in(received)
+            try:
+                intake = take_in(state, received)
+            except BaseException:
+                state.snapshot.received_nothing(wanted, mark, conclusive=False)
+                raise
+            state.pace.give_back(wanted - intake.taken)
             state.snapshot.received(wanted, min(wanted, intake.counted))
             try:
                 self._work(intake)
@@ -112,6 +63,8 @@ class Lane:
                 state.snapshot.finished()
             if state.sender and state.sender.fatal:
                 raise state.sender.fatal
+            if state.max_failures is not None and state.tally.failed >= state.max_failures:
+                raise OpsError(f"stopped after {state.tally.failed} failures, as --max-failures says")
 
     def _receive(self, wanted: int) -> list[DeadLetter]:
         state = self._state
@@ -137,35 +90,10 @@ class Lane:
         expires_at = begun + state.visibility_timeout_seconds
         return [DeadLetter.from_sqs(message, expires_at) for message in answer.get("Messages", [])]
 
-    def _take_in(self, received: Iterable[DeadLetter]) -> _Intake:
+    def _work(self, intake: Intake) -> None:
         state = self._state
-        intake = _Intake()
-        ended: set[str] = set()
-        for message in received:
-            group = self._group(message)
-            entry = state.inherited.get(message.id)
-            if message.id in state.sent:
-                # Sent by this run, and back because its delete failed or its visibility lapsed: never send it twice.
-                state.hand.take(message)
-                intake.sent_before.append(message)
-            elif not state.hand.take(message):
-                continue
-            elif entry is not None and entry.stage is Stage.SENT:
-                intake.sent_before.append(message)
-                intake.counted += 1
-            elif message.sent_ms > state.dlq.read_at_ms:
-                state.tally.come_late()
-                ended.add(group)
-            elif group not in ended:
-                intake.groups.setdefault(group, []).append(message)
-                intake.counted += 1
-        return intake
-
-    def _group(self, message: DeadLetter) -> str:
-        return (message.group or message.id) if self._state.dlq.fifo else message.id
-
-    def _work(self, intake: _Intake) -> None:
-        state = self._state
+        if state.backup and state.deleter:
+            state.backup.write(state.dlq.name, intake.sent_before)
         queues = [list(reversed(group)) for group in intake.groups.values()]
         done: list[DeadLetter] = []
         try:
@@ -182,7 +110,7 @@ class Lane:
         stopped: set[str] = set()
         letters: list[Letter] = []
         for message in heads:
-            found = state.router.route(message)
+            found = self._route(message)
             if isinstance(found, Refusal):
                 stopped.add(message.id)
                 note: Callable[[str], None] = state.tally.fail if found.failed else state.tally.skip
@@ -192,6 +120,8 @@ class Lane:
             else:
                 letters.append((message, found))
         if state.sender is not None and letters:
+            if state.backup:
+                state.backup.write(state.dlq.name, [message for message, _ in letters])
             result = state.sender.send(letters)
             state.sent.update(message.id for message in result.confirmed)
             done += result.confirmed
@@ -201,8 +131,21 @@ class Lane:
             stopped.update(message.id for message in result.interrupted)
         return stopped
 
+    def _route(self, message: DeadLetter) -> Delivery | Refusal:
+        state = self._state
+        if state.patch is not None:
+            try:
+                message = replace(message, body=edited(message.body, state.patch))
+            except NotEditableError as error:
+                return Refusal(str(error))
+        return state.router.route(message)
+
     def _delete(self, sent_now: list[DeadLetter], sent_before: list[DeadLetter]) -> None:
         state = self._state
+        if state.copying and state.sender is not None:
+            copied_before = {message.id for message in sent_before} - state.sent
+            state.sent |= copied_before
+            state.tally.move(len(sent_now) + len(copied_before), len(copied_before))
         if state.deleter is None or not (sent_now or sent_before):
             return
         deleted = state.deleter.delete([*sent_before, *sent_now])

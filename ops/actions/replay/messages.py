@@ -47,6 +47,10 @@ class DeadLetter:
             expires_at,
         )
 
+    def forget_content(self) -> None:
+        """Keep only what giving it back needs: a run may hold a hundred thousand of these."""
+        self.body, self.attributes = "", {}
+
     @property
     def group(self) -> str | None:
         """Its MessageGroupId, which on a standard queue is fair-queue information and not an order."""

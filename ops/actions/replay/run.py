@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ops.actions.queues import QueueDirectory
+from ops.actions.replay.backup import Backup
 from ops.actions.replay.client_engine import Progress, new_run_id, replay_with_client
 from ops.actions.replay.native_engine import replay_natively
 from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, ReplayReport, Source
@@ -55,8 +56,34 @@ def replay(
         stop: ends the run early, and well.
         progress: called for each queue, returns where its numbers go.
         say: takes a sentence for the operator.
+
+    Raises:
+        OpsError: the backup cannot be made; or the only queue cannot be replayed.
     """
-    report = ReplayReport(dry_run=options.dry_run)
+    report = ReplayReport(dry_run=options.dry_run, copy=options.copy)
+    backup = None
+    if options.backup and not options.dry_run:
+        backup = Backup(options.backup, resumed=bool(options.resumes))
+    try:
+        _replay_each(aws, directory, sources, options, stop, progress, say, backup, report)
+    finally:
+        if backup:
+            say(f"backup: {backup.messages} messages in {backup.path}")
+            backup.close()
+    return report
+
+
+def _replay_each(
+    aws: Aws,
+    directory: QueueDirectory,
+    sources: Sequence[tuple[Source, Engine]],
+    options: ReplayOptions,
+    stop: threading.Event,
+    progress: Callable[[Source], Progress],
+    say: Callable[[str], None],
+    backup: Backup | None,
+    report: ReplayReport,
+) -> None:
     remaining = options.max_messages
     for source, engine in sources:
         if stop.is_set() or remaining == 0:
@@ -66,7 +93,7 @@ def replay(
             if engine is Engine.NATIVE:
                 one = replay_natively(directory, source, mine, stop, progress(source))
             else:
-                one = replay_with_client(aws, directory, source, mine, stop, progress(source), say)
+                one = replay_with_client(aws, directory, source, mine, stop, progress(source), say, backup)
         except OpsError as error:
             if len(sources) == 1:
                 raise
@@ -75,4 +102,3 @@ def replay(
         report.queues.append(one)
         if remaining is not None:
             remaining -= one.moved
-    return report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["Snapshot"]
+__all__ = ["Quota", "Snapshot"]
 
 
 class Snapshot:
@@ -20,6 +20,7 @@ class Snapshot:
     """
 
     def __init__(self, messages: int, empty_polls: int = 3) -> None:
+        self.messages = messages
         self._remaining = messages
         self._reserved = 0
         self._working = 0
@@ -84,3 +85,29 @@ class Snapshot:
         self._reserved -= reserved
         self._remaining += reserved - counted
         self._condition.notify_all()
+
+
+class Quota:
+    """How many of the selected messages a run takes; shared by all lanes.
+
+    Args:
+        messages: 1 or more; None for all.
+    """
+
+    def __init__(self, messages: int | None) -> None:
+        self._left = messages
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """False when the quota is used up already."""
+        with self._lock:
+            if self._left is None:
+                return True
+            if self._left == 0:
+                return False
+            self._left -= 1
+            return True
+
+    @property
+    def used_up(self) -> bool:
+        return self._left == 0

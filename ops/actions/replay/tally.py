@@ -14,7 +14,8 @@ class Tally:
     Attributes:
         moved: sent on (by this run, or by an interrupted one whose journal says so) and gone from the queue.
         recovered: of those, what an interrupted run had sent and this one only deleted.
-        skipped: refused on purpose, with a reason.
+        skipped: refused on purpose, with a reason; or left out.
+        left_out: of those, what the filters of the command did not select.
         failed: tried in vain, with a reason.
         late: came after the start; left alone.
         duplicates_possible: sent although an earlier attempt may have arrived.
@@ -26,6 +27,7 @@ class Tally:
         self.moved = 0
         self.recovered = 0
         self.skipped = 0
+        self.left_out = 0
         self.failed = 0
         self.late = 0
         self.duplicates_possible = 0
@@ -45,6 +47,12 @@ class Tally:
     def skip(self, reason: str) -> None:
         with self._lock:
             self.skipped += 1
+            self.reasons[reason] += 1
+
+    def leave_out(self, reason: str) -> None:
+        with self._lock:
+            self.skipped += 1
+            self.left_out += 1
             self.reasons[reason] += 1
 
     def fail(self, reason: str, messages: int = 1) -> None:

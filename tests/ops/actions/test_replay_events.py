@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ops.actions.replay_events import parse_time
 from ops.errors import UsageError
 from ops.exit_codes import ExitCode
+from ops.times import parse_time
 from tests.ops.scene import Scene
 
 NOW = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
@@ -135,7 +135,8 @@ def test_times(text: str, expected: datetime.datetime) -> None:
     assert parse_time(text, NOW) == expected
 
 
-def test_what_is_no_time_says_what_is() -> None:
+@pytest.mark.parametrize("text", ["1w", "", "yesterday", "2026-13-01", f"{10**12}d"])
+def test_what_is_no_time_says_what_is(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_time("1w", NOW)
+        parse_time(text, NOW)
     assert "90m, 24h, 7d" in caught.value.hint

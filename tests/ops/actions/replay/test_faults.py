@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ops.actions.replay.journal import read_journal
 from ops.actions.replay.options import QueueReport
 from ops.exit_codes import ExitCode
 from tests.faults_proxy import Fault, FaultsProxy, Request
@@ -288,7 +289,9 @@ def test_a_stopped_run_gives_everything_back_and_says_what_it_moved(scene: Scene
     assert report.moved + report.left == 100
     assert scene.counts(dlq) == (100 - report.moved, 0)
     assert scene.counts(origin) == (report.moved, 0)
-    assert scene.journals() == []
+    [journal] = scene.journals()
+    assert read_journal(journal).open == {}, "it is kept to be resumed, and there is nothing to repair"
+    assert read_journal(journal).done == report.moved
 
 
 def test_throttled_for_good_everything_is_given_back(scene: Scene, proxy: FaultsProxy, monkeypatch: Any) -> None:

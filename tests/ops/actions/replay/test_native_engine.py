@@ -15,6 +15,7 @@ from ops.actions.queues import Queue, QueueDirectory
 from ops.actions.replay.choice import choose_engine
 from ops.actions.replay.native_engine import replay_natively
 from ops.actions.replay.options import Engine, ReplayOptions, Source
+from ops.actions.replay.selection import Selection
 from ops.aws import Aws
 from ops.errors import OpsError, UsageError
 from tests.ops.scene import Scene, numbered
@@ -151,7 +152,14 @@ def test_auto_lets_sqs_move_what_it_dead_lettered_itself(scene: Scene) -> None:
     ("options", "reason"),
     [
         ({"max_messages": 3}, "--max"),
-        ({"dry_run": True}, "dry run"),
+        ({"dry_run": True}, "--dry-run"),
+        ({"max_failures": 2}, "--max-failures"),
+        ({"selection": Selection(ids=frozenset({"a"}))}, "--id"),
+        ({"edit": {"a": 1}}, "--edit"),
+        ({"copy": True}, "--copy"),
+        ({"backup": Path("unused")}, "--backup"),
+        ({"rate": 10.0, "ramp_up_seconds": 5.0}, "--ramp-up"),
+        ({"resumes": "run-1"}, "--resume"),
         ({"max_replays": 2}, "--max-replays"),
         ({"rate": 900.0}, "900"),
         ({"rate": 0.5}, "0.5"),

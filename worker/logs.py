@@ -81,9 +81,8 @@ def context(**fields: Any) -> Iterator[None]:
 
 
 def _add_context(record: logging.LogRecord) -> bool:
-    for name, value in (_CONTEXT.get() or {}).items():
-        if not hasattr(record, name):
-            setattr(record, name, value)
+    if fields := _CONTEXT.get():
+        record.__dict__ = {**fields, **record.__dict__}
     return True
 
 
@@ -102,6 +101,8 @@ def configure(level: str, pattern: str) -> None:
     formatter.append_keys(**{Field.PATTERN: pattern})
     handler.setFormatter(formatter)
     handler.addFilter(_add_context)
+    # No line shows them, and to find them out for each costs.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for library in ("botocore", "boto3", "urllib3", "aws_lambda_powertools"):
         logging.getLogger(library).setLevel(logging.WARNING)

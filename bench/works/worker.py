@@ -158,7 +158,7 @@ def _once(size: Size, one: Contender, scene: Scene, *, paced: bool) -> Figures:
     file.unlink(missing_ok=True)
     meter = {"METER_FILE": str(file), "METER_MESSAGES": str(messages), "METER_WARM_UP": str(warm_up)}
     environment = {**scene.environment, **meter, **one.extra(scene)}
-    _send(one, scene, environment, warm_up if paced else messages, 0)
+    _send(one, scene, environment, range(warm_up if paced else messages), 0)
     with (scene.folder / "log").open("wb") as log:
         process = subprocess.Popen(
             one.command(scene), cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -167,7 +167,7 @@ def _once(size: Size, one: Contender, scene: Scene, *, paced: bool) -> Figures:
         if paced:
             # What arrives while the process starts would measure its start.
             _wait_for(lambda: not scene.depth(scene.queue_url), process, one.name, scene.folder / "log")
-            _send(one, scene, environment, size.latency_messages, size.latency_per_second)
+            _send(one, scene, environment, range(warm_up, messages), size.latency_per_second)
         _wait_for(file.exists, process, one.name, scene.folder / "log")
     finally:
         process.terminate()
@@ -179,20 +179,21 @@ def _once(size: Size, one: Contender, scene: Scene, *, paced: bool) -> Figures:
     return _figures(json.loads(file.read_text()), paced=paced)
 
 
-def _send(one: Contender, scene: Scene, environment: Mapping[str, str], messages: int, per_second: float) -> None:
+def _send(one: Contender, scene: Scene, environment: Mapping[str, str], orders: range, per_second: float) -> None:
+    # Each number once in a run: its key is remembered.
     if one.own_messages:
-        command = one.own_messages(messages, per_second)
+        command = one.own_messages(len(orders), per_second)
         done = subprocess.run(
             command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, timeout=_SECONDS_PER_RUN
         )
         if done.returncode:
             raise CommandError(f"{one.name} cannot send its messages: {done.stderr.strip()[-300:]}")
     elif not per_second:
-        scene.fill(scene.queue_url, [order(number) for number in range(messages)])
+        scene.fill(scene.queue_url, [order(number) for number in orders])
     else:
         begun = time.monotonic()
-        for number in range(messages):
-            time.sleep(max(0.0, begun + number / per_second - time.monotonic()))
+        for sent, number in enumerate(orders):
+            time.sleep(max(0.0, begun + sent / per_second - time.monotonic()))
             scene.sqs.send_message(QueueUrl=scene.queue_url, MessageBody=order(number, time.time()))
 
 

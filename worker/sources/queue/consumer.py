@@ -22,7 +22,7 @@ from worker.sources.queue.heartbeat import Heartbeat
 from worker.sources.queue.lanes import Lanes
 from worker.sources.queue.messages import Message
 from worker.sources.queue.receiver import Receiver
-from worker.sources.queue.settlement import Settlement
+from worker.sources.queue.settlement import LINGER_SECONDS, Settlement
 from worker.sources.queue.sqs import Queue
 from worker.stopping import Stop
 from worker.threads import spawn
@@ -63,7 +63,9 @@ class _Consumer:
         self._executor = executor_for(settings, handler, session)
         self._hand = Hand(settings.visibility_timeout_seconds)
         self._lanes = Lanes(fifo=settings.fifo, limit=max(settings.concurrency, settings.batch_size))
-        self._settlement = Settlement(source, self._hand)
+        # A FIFO queue gives out no more of a group until what was handled is deleted.
+        linger = 0.0 if settings.fifo else LINGER_SECONDS
+        self._settlement = Settlement(source, self._hand, linger_seconds=linger)
         self._protection = TaskProtection(settings.agent_uri, busy=lambda: len(self._hand) > 0)
         self._heartbeat = Heartbeat(source, self._hand, self._executor)
         self._handling = Handling(

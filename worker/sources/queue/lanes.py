@@ -25,7 +25,10 @@ class Lanes:
     def __init__(self, *, fifo: bool, limit: int) -> None:
         self._fifo = fifo
         self._limit = limit
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        # Apart, so that a message that is taken or finished wakes only who can go on because of it.
+        self._work = threading.Condition(lock)
+        self._room_made = threading.Condition(lock)
         self._waiting: deque[Hashable] = deque()
         self._lanes: dict[Hashable, deque[Message]] = {}
         self._closed = False
@@ -38,8 +41,8 @@ class Lanes:
 
         No room while a lane waits for a thread: another task may have one free.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._room() > 0, timeout_seconds)
+        with self._room_made:
+            self._room_made.wait_for(lambda: self._closed or self._room() > 0, timeout_seconds)
             return 0 if self._closed else self._room()
 
     def _room(self) -> int:
@@ -47,26 +50,27 @@ class Lanes:
 
     def add(self, messages: Sequence[Message]) -> list[Message]:
         """Take in what was received; returns what must be given back because of `close`."""
-        with self._changed:
+        with self._work:
             if self._closed:
                 return list(messages)
+            lanes_before = len(self._waiting)
             for message in messages:
                 key = self._lane_of(message)
                 if key not in self._lanes:
                     self._lanes[key] = deque()
                     self._waiting.append(key)
                 self._lanes[key].append(message)
-            self._changed.notify_all()
+            self._work.notify(len(self._waiting) - lanes_before)
             return []
 
     def take(self) -> Message | None:
         """Wait for the next message to handle; None when closed. The caller must `finish` it."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting)
+        with self._work:
+            self._work.wait_for(lambda: self._closed or self._waiting)
             if self._closed:
                 return None
             message = self._lanes[self._waiting.popleft()][0]
-            self._changed.notify_all()
+            self._tell_of_room()
             return message
 
     def finish(self, message: Message, *, settled: bool) -> list[Message]:
@@ -79,21 +83,26 @@ class Lanes:
         Returns:
             The rest of the group, to be given back, in order; empty when `settled`, or after `close`.
         """
-        with self._changed:
+        with self._work:
             key = self._lane_of(message)
             lane = self._lanes[key]
             lane.popleft()
             if settled and lane:
                 self._waiting.append(key)
+                self._work.notify()
                 rest = []
             else:
                 rest = list(self._lanes.pop(key))
-            self._changed.notify_all()
+                self._tell_of_room()
             return rest
+
+    def _tell_of_room(self) -> None:
+        if self._room() > 0:
+            self._room_made.notify()
 
     def close(self) -> list[Message]:
         """Start nothing more. Returns all that was not started, each group in order, to be given back."""
-        with self._changed:
+        with self._work:
             self._closed = True
             never_started: list[Message] = []
             for key in list(self._lanes):
@@ -105,5 +114,6 @@ class Lanes:
                 else:
                     del self._lanes[key]
             self._waiting.clear()
-            self._changed.notify_all()
+            self._work.notify_all()
+            self._room_made.notify_all()
             return never_started

@@ -17,6 +17,7 @@ from worker.sources.queue.messages import Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import MessageSystemAttributeNameType
 
 __all__ = ["BatchResult", "Queue", "error_code", "repeat"]
 
@@ -24,6 +25,13 @@ MAX_BATCH = 10
 
 # Errors of an entry that no repetition can cure: the receipt handle is of an older receive, or the message is gone.
 _GONE = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight", "InvalidIdFormat"})
+
+# What `Message` reads; the others would only be parsed.
+_SYSTEM_ATTRIBUTES: list[MessageSystemAttributeNameType] = [
+    "ApproximateReceiveCount",
+    "AWSTraceHeader",
+    "MessageGroupId",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +98,7 @@ class Queue:
             MaxNumberOfMessages=min(limit, MAX_BATCH),
             WaitTimeSeconds=self._wait_seconds,
             VisibilityTimeout=self._visibility_timeout_seconds,
-            MessageSystemAttributeNames=["All"],
+            MessageSystemAttributeNames=_SYSTEM_ATTRIBUTES,
             MessageAttributeNames=["All"],
             **arguments,
         )

@@ -34,6 +34,7 @@ __all__ = [
     "HEARTBEAT_SECONDS",
     "IDEMPOTENCY_EXPIRES_SECONDS",
     "IDEMPOTENCY_TABLE",
+    "JOB_ID",
     "KAFKA_BATCH_SIZE",
     "KAFKA_BOOTSTRAP_SERVERS",
     "KAFKA_CREATE_TOPICS",
@@ -186,6 +187,8 @@ EVENT: Final = "EDA_EVENT"
 """Source ``task``: the one event, as JSON; with everything else of the task's overrides at most 8,192 characters."""
 EVENT_REFERENCE: Final = "EDA_EVENT_REFERENCE"
 """Source ``task``: where a larger event's JSON is, ``s3://bucket/key``."""
+JOB_ID: Final = "EDA_JOB_ID"
+"""Id of the tracked job that the task was started for."""
 OVERLAP: Final = "RUN_OVERLAP"
 """Source ``task``: what a task does while another one of the same pattern runs: ``allow`` (run, too), ``skip`` (end) or
 ``queue`` (wait for its end); default ``allow``. The others need IDEMPOTENCY_TABLE, which holds the lock."""

@@ -26,6 +26,7 @@ __all__ = [
     "BusRef",
     "DeadLetterQueueRef",
     "Holds",
+    "JobsRef",
     "KafkaRef",
     "PatternManifest",
     "QueueRef",
@@ -111,6 +112,21 @@ class TaskRef:
     cluster: str
     family: str
     log_group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsRef:
+    """Tracked jobs: `create_function` is invoked to create one, at `url` by a signed request.
+
+    `container` is the one whose exit code is a job's; an ended job is forgotten after `retention_days`.
+    """
+
+    table: str
+    create_function: str
+    track_function: str
+    container: str
+    retention_days: int
+    url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +238,7 @@ class PatternManifest:
     bucket: BucketRef | None = None
     task: TaskRef | None = None
     schedule: ScheduleRef | None = None
+    jobs: JobsRef | None = None
     scaling: ScalingRef | None = None
     idempotency_table: str | None = None
     alarms: tuple[str, ...] = ()

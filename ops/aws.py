@@ -70,11 +70,11 @@ class Aws:
     def ecs(self) -> ECSClient:
         return cast("ECSClient", self.client("ecs"))
 
-    def cloudwatch(self) -> CloudWatchClient:
-        return cast("CloudWatchClient", self.client("cloudwatch"))
-
     def dynamodb(self) -> DynamoDBClient:
         return cast("DynamoDBClient", self.client("dynamodb"))
+
+    def cloudwatch(self) -> CloudWatchClient:
+        return cast("CloudWatchClient", self.client("cloudwatch"))
 
     def kinesis(self) -> KinesisClient:
         return cast("KinesisClient", self.client("kinesis"))

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ops.commands import events, peek_dlq, plan_scaling, replay_dlq, replay_events, route, scale, send, status, stream
+from ops.commands import (
+    events,
+    jobs,
+    peek_dlq,
+    plan_scaling,
+    replay_dlq,
+    replay_events,
+    route,
+    scale,
+    send,
+    status,
+    stream,
+)
 from ops.context import Globals
 
 __all__ = ["app"]
@@ -71,3 +83,4 @@ app.command("route")(route.route)
 app.command("replay-events")(replay_events.replay_events)
 app.add_typer(events.app, name="events")
 app.add_typer(stream.app, name="stream")
+app.add_typer(jobs.app, name="jobs")

@@ -18,6 +18,7 @@ _SOAK = (
     "tests/bench/",
     "tests/local/test_api.py",
     "tests/local/test_fifo_fan_out.py",
+    "tests/local/test_job.py",
     "tests/local/test_kafka_worker.py",
     "tests/local/test_object_processing.py",
     "tests/local/test_routing.py",

@@ -45,6 +45,7 @@ _ARNS = {
     "aws:s3/bucket:Bucket": "s3:::{n}",
     "aws:ssm/parameter:Parameter": "ssm:{r}:{a}:parameter{n}",
     "aws:dynamodb/table:Table": "dynamodb:{r}:{a}:table/{n}",
+    "aws:lambda/function:Function": "lambda:{r}:{a}:function:{n}",
     "aws:ecr/repository:Repository": "ecr:{r}:{a}:repository/{n}",
     "aws:appautoscaling/policy:Policy": "autoscaling:{r}:{a}:scalingPolicy:{n}",
     "aws:ec2/vpc:Vpc": "ec2:{r}:{a}:vpc/{n}",
@@ -131,6 +132,8 @@ class Recorder(Mocks):
             outputs |= {"repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{physical}", "registryId": ACCOUNT}
         if args.typ == "docker-build:index:Image":
             outputs["ref"] = f"{outputs['tags'][0]}@sha256:{'0' * 64}"
+        if args.typ == "aws:lambda/functionUrl:FunctionUrl":
+            outputs["functionUrl"] = f"https://0a1b.lambda-url.{REGION}.on.aws/"
         if args.typ == "aws:mq/broker:Broker":
             outputs |= {"brokerName": physical, "instances": _broker_instances(outputs)}
         if args.typ == "aws:ecs/taskDefinition:TaskDefinition":

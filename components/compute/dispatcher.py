@@ -113,7 +113,6 @@ class Dispatcher(Component):
         )
 
     def _environment(self, args: DispatcherArgs) -> dict[str, pulumi.Input[str]]:
-        network = args.task.network
         return {
             env.STACK: pulumi.get_stack(),
             env.PATTERN: self.name,
@@ -125,12 +124,6 @@ class Dispatcher(Component):
             env.MAX_RECEIVE_COUNT: str(self.queue.max_receive_count),
             env.VISIBILITY_TIMEOUT_SECONDS: str(self.queue.visibility_timeout_seconds),
             env.CONCURRENCY: str(args.max_running_tasks),
-            launching.CLUSTER: args.task.cluster.arn,
-            launching.TASK_DEFINITION: args.task.family_arn,
-            launching.CONTAINER: args.task.definition.container_name,
-            launching.SUBNETS: pulumi.Output.all(*network.task_subnet_ids).apply(",".join),
-            launching.SECURITY_GROUPS: network.task_security_group_id,
-            launching.PUBLIC_IP: "true" if network.assign_public_ip else "false",
-            launching.CAPACITY_PROVIDER: args.task.capacity_provider,
+            **args.task.launch_environment(),
             launching.LAUNCHES_PER_SECOND: f"{args.launches_per_second:g}",
         }

@@ -11,6 +11,7 @@ from components.compute.task_definition import TASKS_SERVICE, TaskDefinition, Ta
 from components.core.base import Component
 from components.core.iam import Statement, pass_role
 from components.network import Network
+from contracts import launching
 
 __all__ = ["Task", "TaskArgs", "run_task", "watch_tasks"]
 
@@ -59,6 +60,28 @@ class Task(Component):
     def watch(self) -> list[Statement]:
         """What somebody needs who follows the tasks that it has started."""
         return watch_tasks(self.cluster)
+
+    def stop(self) -> list[Statement]:
+        """What somebody needs who ends tasks of the cluster."""
+        return [
+            Statement(
+                actions=["ecs:StopTask"],
+                resources=[_tasks_of(self.cluster)],
+                conditions={"ArnEquals": {"ecs:cluster": self.cluster.arn}},
+            )
+        ]
+
+    def launch_environment(self) -> dict[str, pulumi.Input[str]]:
+        """What a program has to know that runs this task: the variables of `contracts.launching`."""
+        return {
+            launching.CLUSTER: self.cluster.arn,
+            launching.TASK_DEFINITION: self.family_arn,
+            launching.CONTAINER: self.definition.container_name,
+            launching.SUBNETS: pulumi.Output.all(*self.network.task_subnet_ids).apply(",".join),
+            launching.SECURITY_GROUPS: self.network.task_security_group_id,
+            launching.PUBLIC_IP: "true" if self.network.assign_public_ip else "false",
+            launching.CAPACITY_PROVIDER: self.capacity_provider,
+        }
 
 
 def run_task(cluster: Cluster, definition: TaskDefinition) -> list[Statement]:

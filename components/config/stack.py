@@ -12,6 +12,7 @@ from components.config.base import PatternSettings, Settings
 from components.config.broker_worker import BrokerWorkerSettings
 from components.config.brokers import BrokerSettings
 from components.config.fan_out import FanOutSettings
+from components.config.job import JobSettings
 from components.config.kafka import KafkaClusterSettings
 from components.config.kafka_worker import KafkaWorkerSettings
 from components.config.object_processing import ObjectProcessingSettings
@@ -39,6 +40,7 @@ PATTERNS: Mapping[str, type[PatternSettings]] = {
     "broker-worker": BrokerWorkerSettings,
     "api": ApiSettings,
     "api-push": ApiPushSettings,
+    "job": JobSettings,
 }
 """The patterns that a stack can name, by the value of ``pattern:``."""
 

@@ -36,6 +36,7 @@ class Runbook(StrEnum):
     API = "docs/runbooks/api.md"
     BROKER = "docs/runbooks/broker.md"
     DEAD_LETTER_QUEUE = "docs/runbooks/dead-letter-queue.md"
+    JOBS = "docs/runbooks/jobs.md"
     OLDEST_MESSAGE = "docs/runbooks/oldest-message.md"
     RUN_TASK_FAILURES = "docs/runbooks/run-task-failures.md"
     STREAM_BEHIND = "docs/runbooks/stream-behind.md"

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from contracts.manifest import PatternManifest, ScalingRef, ServiceRef
+from ops.actions.jobs.reading import count_jobs
 from ops.actions.queues import QueueDirectory
 from ops.actions.streams.partitions import KafkaStatus, read_group
 from ops.actions.streams.shards import StreamStatus, read_stream
@@ -46,6 +47,7 @@ class PatternStatus:
         running, desired, pending: tasks.
         min, max: bounds of autoscaling.
         alarms: names of alarms that are in ALARM.
+        jobs: state → tracked jobs that the table has; a state without any is left out.
         stream, kafka: how far its consumers are, and who holds what.
         problems: what could not be read, and why.
     """
@@ -63,6 +65,7 @@ class PatternStatus:
     min: int | None = None
     max: int | None = None
     alarms: list[str] | None = None
+    jobs: dict[str, int] | None = None
     stream: StreamStatus | None = None
     kafka: KafkaStatus | None = None
     problems: list[str] = field(default_factory=list)
@@ -129,6 +132,8 @@ def _pattern(aws: Aws, directory: QueueDirectory, pattern: PatternManifest) -> P
         status.oldest_age_seconds = read("the age of its oldest message", lambda: oldest_age_seconds(aws, queue.name))
     if pattern.stream:
         status.stream = read_stream(aws, pattern.stream, read)
+    if pattern.jobs:
+        status.jobs = read("its jobs", lambda: count_jobs(aws, pattern))
     if pattern.kafka:
         status.kafka = read_group(aws, pattern.kafka, read)
     for reference in pattern.dead_letter_queues:

@@ -87,6 +87,8 @@ def _tables(found: Sequence[PatternStatus], patterns: Sequence[PatternManifest],
     columns = ["name", "pattern", "visible", "in_flight", "oldest", "dead_letters", "tasks", "bounds", "alarms"]
     if any(one.stream or one.kafka for one in found):
         columns[-3:-3] = STREAM_COLUMNS
+    if any(pattern.jobs for pattern in patterns):
+        columns.insert(columns.index("alarms"), "jobs")
     pairs = zip(found, patterns, strict=True)
     rows = [_row(one, bool(pattern.queue), bool(pattern.service)) for one, pattern in pairs]
     return [(columns, rows, ""), *(stream_tables(found[0]) if details else [])]
@@ -109,9 +111,16 @@ def _row(one: PatternStatus, has_queue: bool, has_service: bool) -> dict[str, An
         "dead_letters": letters,
         "tasks": tasks if has_service else None,
         **stream_cells(one),
+        "jobs": _jobs(one),
         "bounds": f"{one.min}..{one.max}" if one.min is not None else unknown if "scaling bounds" in failed else None,
         "alarms": one.alarms if one.alarms is not None else unknown if "alarms" in failed else None,
     }
+
+
+def _jobs(one: PatternStatus) -> list[str] | str | None:
+    if one.jobs is not None:
+        return [f"{state} {count}" for state, count in one.jobs.items()]
+    return "?" if "its jobs" in " ".join(one.problems) else None
 
 
 def _or_unknown(value: int | None) -> int | str:

@@ -49,6 +49,10 @@ def test_every_command_and_option_is_documented_with_an_example() -> None:
             "replay-events",
             "events validate",
             "stream tail",
+            "jobs run",
+            "jobs list",
+            "jobs show",
+            "jobs stop",
         )
     }
     for command, flags in options.items():

@@ -12,6 +12,7 @@ from components.config.api_push import ApiPushSettings
 from components.config.base import PatternSettings
 from components.config.broker_worker import BrokerWorkerSettings
 from components.config.fan_out import FanOutSettings
+from components.config.job import JobSettings
 from components.config.kafka_worker import KafkaWorkerSettings
 from components.config.object_processing import ObjectProcessingSettings
 from components.config.queue_worker import QueueWorkerSettings
@@ -22,6 +23,7 @@ from components.patterns.from_settings.api import build_api
 from components.patterns.from_settings.api_push import build_api_push
 from components.patterns.from_settings.broker_worker import build_broker_worker
 from components.patterns.from_settings.fan_out import build_fan_out
+from components.patterns.from_settings.job import build_job
 from components.patterns.from_settings.kafka_worker import build_kafka_worker
 from components.patterns.from_settings.object_processing import build_object_processing
 from components.patterns.from_settings.queue_worker import build_queue_worker
@@ -50,6 +52,7 @@ _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]]
     KafkaWorkerSettings: build_kafka_worker,
     ApiSettings: build_api,
     ApiPushSettings: build_api_push,
+    JobSettings: build_job,
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from contracts.manifest import PatternManifest
 from ops.errors import OpsError
-from ops.local.demo import fan_out, queue_worker, stream_worker
+from ops.local.demo import fan_out, job, queue_worker, stream_worker
 from ops.local.demo.row import Row
 from ops.local.demo.stage import Stage
 from ops.local.errors import LocalError
@@ -31,6 +31,7 @@ _DEMOS = {
         queue_worker.why_not, lambda stage, manifest: queue_worker.QueueWorkerDemo(stage, manifest).run()
     ),
     fan_out.PATTERN: _Demo(fan_out.why_not, fan_out.run),
+    job.PATTERN: _Demo(job.why_not, job.run),
     stream_worker.PATTERN: _Demo(stream_worker.why_not, stream_worker.run),
 }
 

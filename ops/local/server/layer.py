@@ -25,6 +25,7 @@ GAPS = (
     "service_tasks",
     "capacity_providers",
     "run_task_limits",
+    "run_task_tokens",
     "ecs_events",
     "eventbridge_delivery",
     "scheduler_context",

@@ -82,6 +82,8 @@ def _configure(request: Request, name: str) -> None:
 
 
 def _key_schema(keys: Mapping[str, Any]) -> list[dict[str, str]]:
+    if schemas := keys.get("keySchemas"):
+        return [{"AttributeName": one["attributeName"], "KeyType": one["keyType"]} for one in schemas]
     roles = (("hashKey", "HASH"), ("rangeKey", "RANGE"))
     return [{"AttributeName": keys[key], "KeyType": role} for key, role in roles if keys.get(key)]
 

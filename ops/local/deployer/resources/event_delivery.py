@@ -1,13 +1,12 @@
-"""What targets of rules need: API destinations, connections, permissions of functions, policies of log groups."""
+"""What targets of rules need: API destinations, connections, policies of log groups."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ops.local.deployer.names import autoname
 from ops.local.deployer.registry import Created, Request, creates
 
-__all__ = ["create_api_destination", "create_connection", "create_lambda_permission", "create_log_policy"]
+__all__ = ["create_api_destination", "create_connection", "create_log_policy"]
 
 _MAX_NAME = 64
 
@@ -75,28 +74,6 @@ def create_api_destination(request: Request) -> Created:
         ),
     )["ApiDestinationArn"]
     return Created(name, {"name": name, "arn": arn})
-
-
-@creates(
-    "aws:lambda/permission:Permission",
-    "action",
-    "function",
-    "principal",
-    "qualifier",
-    "sourceAccount",
-    "sourceArn",
-    "statementId",
-)
-def create_lambda_permission(request: Request) -> Created:
-    statement = request.get("statementId") or autoname(request.name, max_length=100)
-    request.call(
-        "lambda",
-        "add_permission",
-        StatementId=statement,
-        FunctionName=request["function"],
-        **request.pick("action", "principal", "qualifier", "sourceAccount", "sourceArn"),
-    )
-    return Created(statement, {"statementId": statement})
 
 
 @creates("aws:cloudwatch/logResourcePolicy:LogResourcePolicy", "policyDocument", "policyName")

@@ -1,0 +1,1 @@
+"""Tracked jobs: create, find, follow, stop."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import pulumi
 
 from components import config, manifest
-from components.patterns import build, manifests
+from components.patterns import build, create_dashboards, manifests
 from components.shared import Shared
 
 settings = config.load()
 shared = Shared("shared", settings)
 patterns = {name: build(name, spec, shared) for name, spec in settings.patterns.items()}
+documents = manifests(patterns)
 
-manifest.publish(pulumi.get_stack(), manifests(patterns))
+manifest.publish(pulumi.get_stack(), documents)
+dashboards = create_dashboards(settings, patterns, documents)
+pulumi.export("dashboards", [dashboard.dashboard_name for dashboard in dashboards])
 pulumi.export("bus", shared.bus.bus_name)
 pulumi.export("cluster", shared.cluster.cluster_name)

@@ -1,7 +1,8 @@
-"""Settings that all patterns of a stack share: network, bus, cluster, encryption, alarms."""
+"""Settings that all patterns of a stack share: network, bus, cluster, encryption, alarms, dashboard."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -9,7 +10,15 @@ from pydantic import Field, model_validator
 from components.config.base import Settings
 from components.network import NatMode
 
-__all__ = ["AlarmSettings", "BusSettings", "ClusterSettings", "EncryptionSettings", "NetworkSettings"]
+__all__ = [
+    "AlarmSettings",
+    "BusSettings",
+    "ClusterSettings",
+    "DashboardPer",
+    "DashboardSettings",
+    "EncryptionSettings",
+    "NetworkSettings",
+]
 
 
 AccountId = Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -106,3 +115,25 @@ class AlarmSettings(Settings):
         if self.emails and not self.topic:
             raise ValueError("emails needs topic: true, or nothing is ever sent")
         return self
+
+
+class DashboardPer(StrEnum):
+    """How many CloudWatch dashboards a stack has."""
+
+    STACK = "stack"
+    PATTERN = "pattern"
+
+
+class DashboardSettings(Settings):
+    """The figures of `ops status` over time, in CloudWatch."""
+
+    enabled: bool = Field(
+        True,
+        description="true or false; three dashboards of up to 50 metrics are free in an account, each other one costs "
+        "3 USD a month; default true",
+    )
+    per: DashboardPer = Field(
+        DashboardPer.STACK,
+        description="stack (one dashboard with a section for each pattern) or pattern (one for each pattern, its "
+        "workers included); default stack",
+    )

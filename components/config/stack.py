@@ -22,6 +22,7 @@ from components.config.shared import (
     AlarmSettings,
     BusSettings,
     ClusterSettings,
+    DashboardSettings,
     EncryptionSettings,
     NetworkSettings,
 )
@@ -53,6 +54,9 @@ class StackSettings(Settings):
     cluster: ClusterSettings = Field(default_factory=ClusterSettings, description="the ECS cluster")
     encryption: EncryptionSettings = Field(default_factory=EncryptionSettings, description="default SSE-SQS")
     alarms: AlarmSettings = Field(default_factory=AlarmSettings, description="who hears of alarms; default nobody")
+    dashboard: DashboardSettings = Field(
+        default_factory=DashboardSettings, description="CloudWatch dashboards; default one for the stack"
+    )
     brokers: dict[str, BrokerSettings] = Field(
         default_factory=dict, description="a map of names to message brokers that several patterns use; default none"
     )

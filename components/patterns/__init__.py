@@ -1,5 +1,6 @@
 """The compositions of the talk, one module each, and how settings become one of them."""
 
 from components.patterns.from_settings import build, manifests
+from components.patterns.from_settings.dashboards import create_dashboards
 
-__all__ = ["build", "manifests"]
+__all__ = ["build", "create_dashboards", "manifests"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.scaling import backlog_per_task_target
+from tests.local.dashboards import assert_everything_shown_is_there
 from tests.local.deployed import Deployed, deployed, eventually, order, orders_settings
 
 pytestmark = pytest.mark.timeout(240)
@@ -160,3 +161,7 @@ def test_workers_killed_twenty_times_lose_nothing_and_repeat_nothing(tmp_path: P
         assert set(kitchen.effects()) == keys
         assert set(kitchen.effects().values()) == {1}
         assert [kitchen.depth(url) for url in kitchen.dead_letter_urls] == [0, 0]
+
+
+def test_the_dashboard_shows_what_is_there(kitchen: Deployed):
+    assert assert_everything_shown_is_there(kitchen) == {"AWS/SQS", "AWS/ECS"}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.messages import STREAM_POSITION, StreamPosition
+from tests.local.dashboards import assert_everything_shown_is_there
 from tests.local.deployed import Deployed, deployed, eventually, order
 
 pytestmark = pytest.mark.timeout(240)
@@ -86,3 +87,7 @@ def test_a_killed_task_is_replaced_and_loses_nothing(kitchen: Deployed):
     kitchen.send(events[20:])
     eventually(lambda: set(keys_of(events)) <= kitchen.effects().keys(), 60, lambda: kitchen.effects() - before)
     eventually(lambda: len(set(holders(kitchen))) == 2 and "" not in holders(kitchen), 60, lambda: holders(kitchen))
+
+
+def test_the_dashboard_shows_the_stream_that_is_there(kitchen: Deployed):
+    assert assert_everything_shown_is_there(kitchen) == {"AWS/Kinesis", "EDA/Workers", "AWS/ECS", "AWS/SQS"}

@@ -176,3 +176,22 @@ def test_twenty_workers_run_under_mocks():
     recorder = run_program(config)
     assert len(recorder.of_type("aws:ecs/service:Service")) == 20
     assert walk_policies(recorder) == []
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_one_dashboard_has_a_section_for_every_pattern(stack: str, programs: dict[str, Recorder]):
+    inputs = programs[stack].one("aws:cloudwatch/dashboard:Dashboard").inputs
+    assert inputs["dashboardName"] == f"eda-{stack}-overview"
+    sections = [w for w in json.loads(inputs["dashboardBody"])["widgets"] if w["type"] == "text"]
+    assert len(sections) == len(programs[stack].of_type("aws:ssm/parameter:Parameter")) >= 1
+
+
+def test_a_dashboard_for_each_pattern_or_none():
+    settings = settings_of("local")
+    each = run_program({**settings, "eda:dashboard": {"per": "pattern"}})
+    assert each.names("aws:cloudwatch/dashboard:Dashboard") == sorted(settings["eda:patterns"])
+    kitchens = each.one("aws:cloudwatch/dashboard:Dashboard", "kitchens").inputs["dashboardBody"]
+    titles = [w["properties"]["markdown"] for w in json.loads(kitchens)["widgets"] if w["type"] == "text"]
+    assert [title.split("**")[1] for title in titles] == ["kitchens", "kitchens-all", "kitchens-auckland"]
+    off = run_program({**settings, "eda:dashboard": {"enabled": False}})
+    assert off.of_type("aws:cloudwatch/dashboard:Dashboard") == []

@@ -1,4 +1,4 @@
-"""Amazon CloudWatch alarms."""
+"""Amazon CloudWatch alarms and dashboards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.local.deployer.registry import Created, Request, creates
 
-__all__ = ["create_metric_alarm"]
+__all__ = ["create_dashboard", "create_metric_alarm"]
 
 # Same word in the provider and in PutMetricAlarm.
 _SAME = (
@@ -51,6 +51,14 @@ def create_metric_alarm(request: Request) -> Created:
     )
     account = request.context.clients.account
     return Created(name, {"name": name, "arn": f"arn:aws:cloudwatch:{request.region}:{account}:alarm:{name}"})
+
+
+@creates("aws:cloudwatch/dashboard:Dashboard", "dashboardBody", "dashboardName")
+def create_dashboard(request: Request) -> Created:
+    name = request.get("dashboardName")
+    request.call("cloudwatch", "put_dashboard", DashboardName=name, DashboardBody=request.get("dashboardBody"))
+    arn = f"arn:aws:cloudwatch::{request.context.clients.account}:dashboard/{name}"
+    return Created(name, {"dashboardName": name, "dashboardArn": arn})
 
 
 def _dimensions(dimensions: Mapping[str, str] | None) -> list[dict[str, str]] | None:

@@ -1,14 +1,16 @@
 # The door: these targets are the only commands that people need.
 .DEFAULT_GOAL := help
-.PHONY: help install local local-down test soak lint bench clean
+.PHONY: help install local local-down test test-airflow soak lint bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+AIRFLOW_VENV := .venv-airflow
+AIRFLOW_STAMP := $(AIRFLOW_VENV)/.installed
 TEST_ARGS ?=
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## create .venv with everything (needs Python 3.11 or newer)
 
@@ -30,7 +32,16 @@ local-down: $(STAMP)  ## stop the local environment; leaves no process behind
 	@$(BIN)/ops local down
 
 test: $(STAMP)  ## unit, program, behaviour and fault tests
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not soak" $(TEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not soak and not airflow" $(TEST_ARGS)
+
+test-airflow: $(STAMP) $(AIRFLOW_STAMP)  ## the DAG on real Airflow, its task on the embedded AWS; installs Airflow (Python 3.11)
+	@$(BIN)/pytest -m airflow tests/airflow $(TEST_ARGS)
+
+$(AIRFLOW_STAMP): tests/airflow/requirements.txt
+	@command -v python3.11 >/dev/null || { echo "Airflow 2.10.3 runs on MWAA with Python 3.11, which is not on the PATH." >&2; exit 1; }
+	@python3.11 -m venv $(AIRFLOW_VENV)
+	@$(AIRFLOW_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 soak: $(STAMP)  ## the long tests: kills, restarts and load, some minutes more
 	@$(BIN)/pytest -n 2 --dist worksteal -m soak $(TEST_ARGS)
@@ -45,4 +56,4 @@ bench: $(STAMP)  ## benchmarks against named peers
 	@$(BIN)/python -m bench
 
 clean: ## remove what make made
-	rm -rf $(VENV) .local bench/out .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) $(AIRFLOW_VENV) .local bench/out .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build

@@ -11,7 +11,7 @@ from components.config.kafka import KafkaClusterSettings
 from components.config.streams import StreamSettings
 from components.core.base import Component
 from components.encryption import EncryptionKey
-from components.network import Network, NetworkArgs
+from components.network import DEFAULT_ENDPOINT_SERVICES, Network, NetworkArgs
 from components.observability.alarm_topic import AlarmTopic, AlarmTopicArgs
 from components.observability.broker_alarms import BrokerAlarms, BrokerAlarmsArgs
 from components.observability.kafka_alarms import KafkaClusterAlarms, KafkaClusterAlarmsArgs
@@ -23,7 +23,13 @@ from components.streams.kafka import KafkaCluster, KafkaClusterArgs, KafkaKind, 
 from components.streams.kinesis import KinesisStream, KinesisStreamArgs, StreamMode
 from event_schemas import Catalogue
 
-__all__ = ["Shared", "broker_args", "stream_args"]
+__all__ = ["Shared", "broker_args", "endpoint_services", "stream_args"]
+
+
+def endpoint_services(settings: StackSettings) -> tuple[str, ...]:
+    """What any pattern of the stack needs where there is no way to the internet."""
+    needed = {service for pattern in settings.patterns.values() for service in pattern.endpoint_services}
+    return (*DEFAULT_ENDPOINT_SERVICES, *sorted(needed - set(DEFAULT_ENDPOINT_SERVICES)))
 
 
 def broker_args(settings: BrokerSettings, network: Network, encryption_key: EncryptionKey | None) -> BrokerArgs:
@@ -73,6 +79,7 @@ class Shared(Component):
                 availability_zones=network.availability_zones,
                 nat_gateways=network.nat_gateways,
                 cidr=network.cidr,
+                endpoint_services=endpoint_services(settings),
                 vpc_id=network.vpc_id,
                 subnet_ids=network.subnet_ids,
                 assign_public_ip=network.assign_public_ip,

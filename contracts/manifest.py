@@ -20,6 +20,7 @@ from contracts.errors import ManifestError
 __all__ = [
     "PARAMETER_MAX_BYTES",
     "VERSION",
+    "AirflowRef",
     "ApiRef",
     "BrokerRef",
     "BucketRef",
@@ -67,6 +68,15 @@ class Holds(StrEnum):
     """Messages that a topic could not deliver to the subscriber `origin_arn`, just as it would have got them."""
     RECORDS = "records"
     """Records of the stream `origin_arn` that a worker could not process; each names its place (contracts.messages)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AirflowRef:
+    """`webserver_url` is without its protocol; DAGs are under ``dags/`` of the bucket."""
+
+    environment: str
+    webserver_url: str
+    bucket: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +243,7 @@ class PatternManifest:
     kafka: KafkaRef | None = None
     broker: BrokerRef | None = None
     api: ApiRef | None = None
+    airflow: AirflowRef | None = None
     dead_letter_queues: tuple[DeadLetterQueueRef, ...] = ()
     service: ServiceRef | None = None
     bucket: BucketRef | None = None

@@ -7,6 +7,7 @@ provider gets them, so a document that was written by hand or changed on its way
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,8 +16,11 @@ from tests.recorder import Recorder, Resource
 __all__ = ["ACTIONS_WITHOUT_RESOURCES", "walk_policies"]
 
 ACTIONS_WITHOUT_RESOURCES = {
+    "cloudwatch:PutMetricData": "metrics are no resources",
     "ecr:GetAuthorizationToken": "a registry login belongs to the account",
     "ecs:ListTasks": "its only resource type is the container instance, which Fargate has none of",
+    "logs:DescribeLogGroups": "it lists the account's log groups",
+    "s3:GetAccountPublicAccessBlock": "the setting belongs to the account",
 }
 """Actions that AWS authorises on ``*`` only, with the reason (Service Authorization Reference)."""
 
@@ -27,6 +31,10 @@ _SOURCE_KEYS = {"aws:sourcearn", "aws:sourceaccount"}
 _LIMITING_OPERATORS = {"stringequals", "stringlike", "arnequals", "arnlike"}
 _MAX_BYTES = {"aws:iam/rolePolicy:RolePolicy": 10_240, "aws:iam/policy:Policy": 6_144, "aws:iam/role:Role": 2_048}
 """IAM quotas; of a role it is the trust policy."""
+
+_MWAA_QUEUES = re.compile(r"arn:aws[a-z-]*:sqs:[a-z0-9-]+:\*:airflow-celery-\*")
+"""The queues between MWAA's schedulers and workers: in accounts of AWS that nobody is told of (MWAA user guide, "Amazon
+MWAA execution role")."""
 
 _Statement = Mapping[str, Any]
 
@@ -131,10 +139,13 @@ def _resource_problems(resource: Resource, statement: _Statement, actions: Seque
         return
     if "*" in resources:
         for action in actions:
-            if action not in ACTIONS_WITHOUT_RESOURCES:
+            through_a_service = action.startswith("kms:") and _limited_to(statement, {"kms:viaservice"})
+            if action not in ACTIONS_WITHOUT_RESOURCES and not through_a_service:
                 yield f"{action} on every resource; name the ARNs"
     for arn in resources:
         parts = arn.split(":", 5)
+        if _MWAA_QUEUES.fullmatch(arn):
+            continue
         if arn != "*" and (len(parts) < 6 or "*" in "".join(parts[:5]) or parts[5] in ("", "*")):
             yield f"resource {arn} is not limited to an account's or a service's resource"
 

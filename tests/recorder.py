@@ -62,6 +62,7 @@ _ARNS = {
     "aws:msk/serverlessCluster:ServerlessCluster": "kafka:{r}:{a}:cluster/{n}/0a1b-2c3d-s3",
     "aws:sfn/activity:Activity": "states:{r}:{a}:activity:{n}",
     "aws:sfn/stateMachine:StateMachine": "states:{r}:{a}:stateMachine:{n}",
+    "aws:mwaa/environment:Environment": "airflow:{r}:{a}:environment/{n}",
     "aws:kinesis/streamConsumer:StreamConsumer": "kinesis:{r}:{a}:stream/stream/consumer/{n}:1700000000",
 }
 
@@ -119,6 +120,10 @@ class Recorder(Mocks):
             outputs["latestRevision"] = 1
         if args.typ == "aws:s3/bucket:Bucket":
             outputs["bucket"] = physical
+        if args.typ == "aws:s3/bucketObjectv2:BucketObjectv2":
+            outputs["versionId"] = "v1"
+        if args.typ == "aws:mwaa/environment:Environment":
+            outputs["webserverUrl"] = f"0a1b2c3.{REGION}.airflow.amazonaws.com"
         if args.typ == "aws:kms/key:Key":
             outputs["keyId"] = physical
         if args.typ == "aws:lb/loadBalancer:LoadBalancer":

@@ -83,6 +83,11 @@ class Task(Component):
             launching.CAPACITY_PROVIDER: self.capacity_provider,
         }
 
+    def read_logs(self) -> list[Statement]:
+        """What the task has written."""
+        streams = pulumi.Output.concat(self.definition.log_group.arn, ":*")
+        return [Statement(actions=["logs:GetLogEvents"], resources=[streams])]
+
 
 def run_task(cluster: Cluster, definition: TaskDefinition) -> list[Statement]:
     """RunTask of any revision of one family in one cluster, the tags it may set, the two roles it hands over."""

@@ -6,7 +6,7 @@ docs/settings.md and the "allowed" part of an error, so it is written once.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +21,10 @@ class Settings(BaseModel):
 
 class PatternSettings(Settings):
     """Base of the settings of one pattern; each subclass pins its own ``pattern:``."""
+
+    endpoint_services: ClassVar[tuple[str, ...]] = ()
+    """Interface endpoints that the pattern needs beside `components.network.DEFAULT_ENDPOINT_SERVICES`, where there is
+    no way to the internet."""
 
     pattern: str
 

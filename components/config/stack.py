@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from components.config.airflow import AirflowSettings
 from components.config.api import ApiSettings
 from components.config.api_push import ApiPushSettings
 from components.config.base import PatternSettings, Settings
@@ -42,6 +43,7 @@ PATTERNS: Mapping[str, type[PatternSettings]] = {
     "api": ApiSettings,
     "api-push": ApiPushSettings,
     "job": JobSettings,
+    "airflow": AirflowSettings,
 }
 """The patterns that a stack can name, by the value of ``pattern:``."""
 

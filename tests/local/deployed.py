@@ -27,7 +27,17 @@ from tests.emulator import ROOT, free_port
 
 __all__ = ["Deployed", "deployed", "orders_settings"]
 
-_LINKS = ("__main__.py", "Pulumi.yaml", "components", "contracts", "event_schemas", "functions", "tests", "worker")
+_LINKS = (
+    "__main__.py",
+    "Pulumi.yaml",
+    "components",
+    "contracts",
+    "dags",
+    "event_schemas",
+    "functions",
+    "tests",
+    "worker",
+)
 _EVENT_NUMBERS = itertools.count()
 
 

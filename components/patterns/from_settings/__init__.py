@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pulumi
 
+from components.config.airflow import AirflowSettings
 from components.config.api import ApiSettings
 from components.config.api_push import ApiPushSettings
 from components.config.base import PatternSettings
@@ -19,6 +20,7 @@ from components.config.queue_worker import QueueWorkerSettings
 from components.config.scheduled_task import ScheduledTaskSettings
 from components.config.stream_worker import StreamWorkerSettings
 from components.core.errors import ComponentError
+from components.patterns.from_settings.airflow import build_airflow
 from components.patterns.from_settings.api import build_api
 from components.patterns.from_settings.api_push import build_api_push
 from components.patterns.from_settings.broker_worker import build_broker_worker
@@ -53,6 +55,7 @@ _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]]
     ApiSettings: build_api,
     ApiPushSettings: build_api_push,
     JobSettings: build_job,
+    AirflowSettings: build_airflow,
 }
 
 

@@ -42,6 +42,7 @@ class Clients:
                         max_pool_connections=_POOL_CONNECTIONS,
                         connect_timeout=5,
                         read_timeout=60,
+                        inject_host_prefix=False,  # the embedded AWS has one address, not one for each service
                     ),
                 )
             return self._clients[key]

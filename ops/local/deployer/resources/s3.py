@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from ops.local.deployer.registry import Created, Request, creates
+from pathlib import Path
 
-__all__ = ["create_bucket", "create_notification", "create_policy", "create_public_access_block"]
+import pulumi
+
+from ops.local.deployer.registry import Created, Request, creates
+from ops.local.errors import LocalError
+
+__all__ = [
+    "create_bucket",
+    "create_notification",
+    "create_object",
+    "create_policy",
+    "create_public_access_block",
+    "create_versioning",
+]
 
 _US_EAST_1 = "us-east-1"
 
@@ -50,3 +62,34 @@ def create_notification(request: Request) -> Created:
         NotificationConfiguration=configuration,
     )
     return Created(request["bucket"], {})
+
+
+@creates("aws:s3/bucketVersioning:BucketVersioning", "bucket", "versioningConfiguration")
+def create_versioning(request: Request) -> Created:
+    request.call(
+        "s3",
+        "put_bucket_versioning",
+        Bucket=request["bucket"],
+        VersioningConfiguration=request["versioningConfiguration"],
+    )
+    return Created(request["bucket"], {})
+
+
+@creates("aws:s3/bucketObjectv2:BucketObjectv2", "bucket", "key", "content", "source", "contentType")
+def create_object(request: Request) -> Created:
+    place = request.pick(Bucket="bucket", Key="key", ContentType="contentType")
+    answer = request.client("s3").put_object(**place, Body=_content(request))
+    return Created(
+        request["key"], {"key": request["key"], "etag": answer["ETag"], "versionId": answer.get("VersionId", "")}
+    )
+
+
+def _content(request: Request) -> bytes:
+    source = request.get("source")
+    if source is None:
+        return str(request.get("content", "")).encode()
+    if isinstance(source, pulumi.FileAsset):
+        return Path(source.path).read_bytes()
+    if isinstance(source, pulumi.StringAsset):
+        return source.text.encode()
+    raise LocalError(f"source is a {type(source).__name__}; the local environment uploads files and texts")

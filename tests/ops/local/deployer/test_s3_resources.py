@@ -31,3 +31,44 @@ def test_a_bucket_tells_the_default_bus(account: Account, tmp_path: Path) -> Non
     block = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert (block["BlockPublicAcls"], block["BlockPublicPolicy"]) == (True, True)
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"][0]["Effect"] == "Deny"
+
+
+AIRFLOW = """
+dags = aws.s3.Bucket("dags")
+versions = aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled")
+kept = aws.s3.BucketVersioning("versions", bucket=dags.bucket, versioning_configuration=versions)
+after = pulumi.ResourceOptions(depends_on=[kept])
+text = aws.s3.BucketObjectv2("text", bucket=dags.bucket, key="requirements.txt", content="pandas", opts=after)
+file = aws.s3.BucketObjectv2("file", bucket=dags.bucket, key="dags/a.py", source=pulumi.FileAsset(__file__), opts=after)
+environment = aws.mwaa.Environment(
+    "nightly",
+    name="nightly",
+    airflow_version="2.10.3",
+    dag_s3_path="dags/",
+    requirements_s3_path="requirements.txt",
+    requirements_s3_object_version=text.version_id,
+    source_bucket_arn=dags.arn,
+    execution_role_arn="arn:aws:iam::000000000000:role/airflow",
+    max_workers=3,
+    network_configuration={"subnet_ids": ["subnet-1", "subnet-2"], "security_group_ids": ["sg-1"]},
+)
+pulumi.export("bucket", dags.bucket)
+pulumi.export("version", text.version_id)
+pulumi.export("arn", environment.arn)
+"""
+
+
+def test_objects_are_uploaded_and_an_airflow_environment_is_stored(account: Account, tmp_path: Path) -> None:
+    run = run_program(account, tmp_path, AIRFLOW)
+    assert run.error == ""
+    s3, bucket = account.client("s3"), run.outputs["bucket"]
+    text = s3.get_object(Bucket=bucket, Key="requirements.txt")
+    assert (text["Body"].read(), text["VersionId"]) == (b"pandas", run.outputs["version"])
+    assert b"aws.mwaa.Environment" in s3.get_object(Bucket=bucket, Key="dags/a.py")["Body"].read()
+    assert run.outputs["arn"].endswith(":environment/nightly")
+
+
+def test_an_archive_is_refused(account: Account, tmp_path: Path) -> None:
+    source = 'aws.s3.BucketObjectv2("zip", bucket="b", key="k", source=pulumi.FileArchive("/tmp"))'
+    expected = "source is a FileArchive; the local environment uploads files and texts"
+    assert expected in run_program(account, tmp_path, source).error

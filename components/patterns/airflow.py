@@ -1,0 +1,220 @@
+"""Airflow: an Amazon MWAA environment whose DAGs run a Fargate task, with everything that the DAG has to know."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components.compute.cluster import Cluster
+from components.compute.container import ContainerArgs
+from components.compute.task import Task, TaskArgs
+from components.compute.task_definition import Architecture, TaskDefinitionArgs
+from components.core.base import Component
+from components.core.iam import Statement
+from components.core.naming import MAX_PATTERN_NAME, check_name
+from components.core.validation import Check, check
+from components.encryption import EncryptionKey
+from components.manifest import published, render
+from components.network import Network
+from components.observability.airflow_alarms import AirflowAlarms, AirflowAlarmsArgs
+from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
+from components.workflows.airflow import AirflowEnvironment, AirflowEnvironmentArgs, WebserverAccess
+from contracts import environment as env
+from contracts.manifest import AirflowRef, PatternManifest, TaskRef
+
+__all__ = ["PATTERN", "TASK_FILE", "Airflow", "AirflowArgs"]
+
+PATTERN = "airflow"
+TASK_FILE = "fargate_task.json"
+"""Beside the DAGs: the task that they may run. A DAG reads it as a file, so that parsing calls no service."""
+_EXPIRES_HOURS = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class AirflowArgs:
+    """Arguments of `Airflow`.
+
+    Attributes:
+        network, cluster: where the environment and its tasks run; see `AirflowEnvironmentArgs.network`.
+        container: the image with the worker and the handler; its environment is completed with what the worker needs.
+        dag_files: path below the DAGs folder → content.
+        function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
+        schedule: cron of the example DAG, e.g. ``0 3 * * *``; default None: it runs when somebody asks.
+        requirements, airflow_version, environment_class, min_workers, max_workers, webserver_access, configuration,
+            airflow_log_level: of the environment; defaults of `AirflowEnvironmentArgs`.
+        cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
+        log_level: of the task, DEBUG, INFO, WARNING or ERROR; default INFO.
+        spot: Fargate Spot; Airflow's retries start a reclaimed task again. Default False.
+        statements: what the handler may do; default nothing.
+        encryption_key: of the table; default None. The environment's own data have AWS's key.
+        alarms: whether to create alarms; default True.
+        alarm_topic_arn: whom they notify; default None, nobody.
+    """
+
+    network: Network
+    cluster: Cluster
+    container: ContainerArgs
+    dag_files: Mapping[str, pulumi.Input[str] | pulumi.Asset]
+    function: str | None = None
+    schedule: str | None = None
+    requirements: Sequence[str] = ()
+    airflow_version: str = "2.10.3"
+    environment_class: str = "mw1.small"
+    min_workers: int | None = None
+    max_workers: int | None = None
+    webserver_access: WebserverAccess = WebserverAccess.PRIVATE
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    airflow_log_level: str = "INFO"
+    cpu: int = 256
+    memory_mib: int = 512
+    architecture: Architecture = Architecture.X86_64
+    log_retention_days: int = 30
+    log_level: str = "INFO"
+    spot: bool = False
+    statements: Sequence[Statement] = ()
+    encryption_key: EncryptionKey | None = None
+    alarms: bool = True
+    alarm_topic_arn: pulumi.Input[str] | None = None
+
+
+_OWNED = frozenset(getattr(env, constant) for constant in env.__all__)
+
+
+def _overwritten(args: AirflowArgs) -> list[str]:
+    return sorted(args.container.environment.keys() & _OWNED)
+
+
+_RULES = (
+    Check(
+        ("container",),
+        lambda args: bool(_overwritten(args)),
+        lambda args: f"container.environment sets {', '.join(_overwritten(args))}, which the pattern owns; remove it",
+    ),
+    Check(
+        ("dag_files",),
+        lambda args: TASK_FILE in args.dag_files,
+        f"dag_files has {TASK_FILE}, which the pattern writes; rename it",
+    ),
+)
+
+
+class Airflow(Component):
+    """Airflow decides when; Fargate does the work.
+
+    Attributes:
+        table, task, environment: the parts.
+        alarms: None when they are off.
+    """
+
+    def __init__(self, name: str, args: AirflowArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        check_name(name, longest=MAX_PATTERN_NAME)
+        check(f"Airflow {name!r}", args, _RULES)
+        # A worker that dies between RunTask and its note of it starts a second task: the table drops its work.
+        self.table = IdempotencyTable(
+            f"{name}-idempotency", IdempotencyTableArgs(encryption_key=args.encryption_key), self.child()
+        )
+        self.task = self._create_task(args)
+        self.environment = AirflowEnvironment(
+            name,
+            AirflowEnvironmentArgs(
+                network=args.network,
+                dag_files={**args.dag_files, TASK_FILE: self._task_file(args)},
+                requirements=args.requirements,
+                airflow_version=args.airflow_version,
+                environment_class=args.environment_class,
+                min_workers=args.min_workers,
+                max_workers=args.max_workers,
+                webserver_access=args.webserver_access,
+                configuration=args.configuration,
+                log_level=args.airflow_log_level,
+                statements=[*self.task.run(), *self.task.watch(), *self.task.stop(), *self.task.read_logs()],
+            ),
+            self.child(),
+        )
+        self.alarms = self._create_alarms(args) if args.alarms else None
+        self.publish({"environment": self.environment.environment_name, "url": self.environment.webserver_url})
+
+    def _create_task(self, args: AirflowArgs) -> Task:
+        variables: dict[str, pulumi.Input[str]] = {
+            env.STACK: pulumi.get_stack(),
+            env.PATTERN: self.name,
+            env.LOG_LEVEL: args.log_level,
+            env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
+            env.IDEMPOTENCY_TABLE: self.table.table_name,
+            env.IDEMPOTENCY_EXPIRES_SECONDS: str(_EXPIRES_HOURS * 3600),
+        }
+        if args.function:
+            variables[env.HANDLER] = args.function
+        container = dataclasses.replace(
+            args.container,
+            command=args.container.command or ["task"],
+            environment={**args.container.environment, **variables},
+        )
+        definition = TaskDefinitionArgs(
+            container=container,
+            cpu=args.cpu,
+            memory_mib=args.memory_mib,
+            architecture=args.architecture,
+            log_retention_days=args.log_retention_days,
+            statements=[*self.table.remember(), *args.statements],
+        )
+        arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
+        return Task(f"{self.name}-task", arguments, self.child())
+
+    def _task_file(self, args: AirflowArgs) -> pulumi.Output[str]:
+        network, definition = args.network, self.task.definition
+        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        document: dict[str, Any] = {
+            "pattern": self.name,
+            "region": region,
+            "schedule": args.schedule,
+            "cluster": self.task.cluster.cluster_name,
+            "task_definition": definition.family,
+            "container": definition.container_name,
+            "capacity_provider": self.task.capacity_provider,
+            "network_configuration": {
+                "awsvpcConfiguration": {
+                    "subnets": network.task_subnet_ids,
+                    "securityGroups": [network.task_security_group_id],
+                    "assignPublicIp": "DISABLED",
+                }
+            },
+            "log_group": definition.log_group_name,
+            # The awslogs driver names a stream prefix/container/task; the operator adds the task alone.
+            "log_stream_prefix": f"{definition.name}/{definition.container_name}",
+        }
+        return pulumi.Output.json_dumps(document, indent=2)
+
+    def _create_alarms(self, args: AirflowArgs) -> AirflowAlarms:
+        return AirflowAlarms(
+            f"{self.name}-alarms",
+            AirflowAlarmsArgs(pattern=self.name, environment=self.environment, topic_arn=args.alarm_topic_arn),
+            self.child(),
+        )
+
+    def manifest(self) -> pulumi.Output[str]:
+        """What `ops` needs to know, as JSON text."""
+        return render(
+            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
+            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+            airflow=published(
+                AirflowRef,
+                environment=self.environment.environment_name,
+                webserver_url=self.environment.webserver_url,
+                bucket=self.environment.bucket.bucket_name,
+            ),
+            task=published(
+                TaskRef,
+                cluster=self.task.cluster.cluster_name,
+                family=self.task.definition.family,
+                log_group=self.task.definition.log_group_name,
+            ),
+            idempotency_table=self.table.table_name,
+            alarms=self.alarms.alarm_names if self.alarms else [],
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,21 +9,16 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.compute.cluster import Cluster
-from components.compute.container import ContainerArgs
 from components.compute.task import Task, TaskArgs
-from components.compute.task_definition import Architecture, TaskDefinitionArgs
 from components.core.base import Component
-from components.core.iam import Statement
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, check
 from components.encryption import EncryptionKey
 from components.manifest import published, render
-from components.network import Network
 from components.observability.airflow_alarms import AirflowAlarms, AirflowAlarmsArgs
+from components.patterns.worker import OWNED_VARIABLES, HandlerArgs, handler_task
 from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
 from components.workflows.airflow import AirflowEnvironment, AirflowEnvironmentArgs, WebserverAccess
-from contracts import environment as env
 from contracts.manifest import AirflowRef, PatternManifest, TaskRef
 
 __all__ = ["PATTERN", "TASK_FILE", "Airflow", "AirflowArgs"]
@@ -36,31 +30,19 @@ _EXPIRES_HOURS = 48
 
 
 @dataclass(frozen=True, kw_only=True)
-class AirflowArgs:
-    """Arguments of `Airflow`.
+class AirflowArgs(HandlerArgs):
+    """Arguments of `Airflow`, beside those of `HandlerArgs`. `network`: see `AirflowEnvironmentArgs`.
 
     Attributes:
-        network, cluster: where the environment and its tasks run; see `AirflowEnvironmentArgs.network`.
-        container: the image with the worker and the handler; its environment is completed with what the worker needs.
         dag_files: path below the DAGs folder → content.
-        function: ``module:function`` of the handler; default None: the image sets HANDLER itself.
         schedule: cron of the example DAG, e.g. ``0 3 * * *``; default None: it runs when somebody asks.
         requirements, airflow_version, environment_class, min_workers, max_workers, webserver_access, configuration,
             airflow_log_level: of the environment; defaults of `AirflowEnvironmentArgs`.
-        cpu, memory_mib, architecture, log_retention_days: of the task; defaults of `TaskDefinitionArgs`.
-        log_level: of the task, DEBUG, INFO, WARNING or ERROR; default INFO.
         spot: Fargate Spot; Airflow's retries start a reclaimed task again. Default False.
-        statements: what the handler may do; default nothing.
         encryption_key: of the table; default None. The environment's own data have AWS's key.
-        alarms: whether to create alarms; default True.
-        alarm_topic_arn: whom they notify; default None, nobody.
     """
 
-    network: Network
-    cluster: Cluster
-    container: ContainerArgs
     dag_files: Mapping[str, pulumi.Input[str] | pulumi.Asset]
-    function: str | None = None
     schedule: str | None = None
     requirements: Sequence[str] = ()
     airflow_version: str = "2.10.3"
@@ -70,31 +52,12 @@ class AirflowArgs:
     webserver_access: WebserverAccess = WebserverAccess.PRIVATE
     configuration: Mapping[str, str] = field(default_factory=dict)
     airflow_log_level: str = "INFO"
-    cpu: int = 256
-    memory_mib: int = 512
-    architecture: Architecture = Architecture.X86_64
-    log_retention_days: int = 30
-    log_level: str = "INFO"
     spot: bool = False
-    statements: Sequence[Statement] = ()
     encryption_key: EncryptionKey | None = None
-    alarms: bool = True
-    alarm_topic_arn: pulumi.Input[str] | None = None
-
-
-_OWNED = frozenset(getattr(env, constant) for constant in env.__all__)
-
-
-def _overwritten(args: AirflowArgs) -> list[str]:
-    return sorted(args.container.environment.keys() & _OWNED)
 
 
 _RULES = (
-    Check(
-        ("container",),
-        lambda args: bool(_overwritten(args)),
-        lambda args: f"container.environment sets {', '.join(_overwritten(args))}, which the pattern owns; remove it",
-    ),
+    OWNED_VARIABLES,
     Check(
         ("dag_files",),
         lambda args: TASK_FILE in args.dag_files,
@@ -141,28 +104,14 @@ class Airflow(Component):
         self.publish({"environment": self.environment.environment_name, "url": self.environment.webserver_url})
 
     def _create_task(self, args: AirflowArgs) -> Task:
-        variables: dict[str, pulumi.Input[str]] = {
-            env.STACK: pulumi.get_stack(),
-            env.PATTERN: self.name,
-            env.LOG_LEVEL: args.log_level,
-            env.STOP_TIMEOUT_SECONDS: str(args.container.stop_timeout_seconds),
-            env.IDEMPOTENCY_TABLE: self.table.table_name,
-            env.IDEMPOTENCY_EXPIRES_SECONDS: str(_EXPIRES_HOURS * 3600),
-        }
-        if args.function:
-            variables[env.HANDLER] = args.function
-        container = dataclasses.replace(
-            args.container,
-            command=args.container.command or ["task"],
-            environment={**args.container.environment, **variables},
-        )
-        definition = TaskDefinitionArgs(
-            container=container,
-            cpu=args.cpu,
-            memory_mib=args.memory_mib,
-            architecture=args.architecture,
-            log_retention_days=args.log_retention_days,
-            statements=[*self.table.remember(), *args.statements],
+        definition = handler_task(
+            self.name,
+            args,
+            command="task",
+            variables={},
+            grants=(),
+            table=self.table,
+            expires_hours=_EXPIRES_HOURS,
         )
         arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
         return Task(f"{self.name}-task", arguments, self.child())

@@ -9,7 +9,7 @@ import pulumi
 from components.config.airflow import AirflowSettings
 from components.core.errors import ComponentError
 from components.patterns.airflow import Airflow, AirflowArgs
-from components.patterns.from_settings.handler import container_from, permissions_from
+from components.patterns.from_settings.handler import handler_values
 from components.shared import Shared
 
 __all__ = ["build_airflow", "dag_files"]
@@ -36,15 +36,12 @@ def dag_files(name: str, folder: str) -> dict[str, pulumi.Asset]:
 
 
 def build_airflow(name: str, settings: AirflowSettings, shared: Shared) -> Airflow:
-    handler, environment = settings.handler, settings.environment
+    environment = settings.environment
     return Airflow(
         name,
         AirflowArgs(
-            network=shared.network,
-            cluster=shared.cluster,
-            container=container_from(name, handler),
+            **handler_values(name, settings.handler, shared),
             dag_files=dag_files(name, settings.dags),
-            function=handler.function,
             schedule=settings.schedule,
             requirements=settings.requirements,
             airflow_version=environment.version,
@@ -54,15 +51,7 @@ def build_airflow(name: str, settings: AirflowSettings, shared: Shared) -> Airfl
             webserver_access=environment.webserver,
             configuration=environment.configuration,
             airflow_log_level=environment.log_level,
-            cpu=handler.cpu,
-            memory_mib=handler.memory_mib,
-            architecture=handler.architecture,
-            log_retention_days=handler.log_retention_days,
-            log_level=handler.log_level,
             spot=settings.spot,
-            statements=permissions_from(handler),
             encryption_key=shared.encryption_key,
-            alarms=shared.alarms_enabled,
-            alarm_topic_arn=shared.alarm_topic.arn if shared.alarm_topic else None,
         ),
     )

@@ -18,6 +18,28 @@ __all__ = ["ACTIONS_WITHOUT_RESOURCES", "walk_policies"]
 ACTIONS_WITHOUT_RESOURCES = {
     "cloudwatch:PutMetricData": "metrics are no resources",
     "ecr:GetAuthorizationToken": "a registry login belongs to the account",
+    **dict.fromkeys(
+        (
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:DescribeLogGroups",
+            "logs:DescribeResourcePolicies",
+            "logs:GetLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:UpdateLogDelivery",
+        ),
+        "log deliveries and resource policies belong to the account",
+    ),
+    **dict.fromkeys(
+        (
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ),
+        "traces belong to the account",
+    ),
     "ecs:ListTasks": "its only resource type is the container instance, which Fargate has none of",
     "logs:DescribeLogGroups": "it lists the account's log groups",
     "s3:GetAccountPublicAccessBlock": "the setting belongs to the account",

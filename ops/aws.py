@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Aws"]
 
 _CONNECTIONS = 64
+_ATTEMPTS = 4
 _CONNECT_TIMEOUT_SECONDS = 5
 _READ_TIMEOUT_SECONDS = 30
 
@@ -46,7 +47,7 @@ class Aws:
         self._profile = profile
         self._connections = connections
         self._session: Session | None = None
-        self._clients: dict[tuple[str, str | None, bool], Any] = {}
+        self._clients: dict[tuple[str, str | None, int, bool], Any] = {}
         self._lock = threading.Lock()
 
     def sqs(self, region: str | None = None) -> SQSClient:
@@ -59,7 +60,7 @@ class Aws:
         It sends what it is given: `parameter_validation` is off, and the user agent is not built anew for each request.
         The two are a fifth of botocore's processor time for a batch of 10.
         """
-        return cast("SQSClient", self.client("sqs", region, retries=False))
+        return cast("SQSClient", self.client("sqs", region, attempts=1, lean=True))
 
     def ssm(self) -> SSMClient:
         return cast("SSMClient", self.client("ssm"))
@@ -87,25 +88,29 @@ class Aws:
         with self._lock:
             return self._make_session()
 
-    def client(self, service: str, region: str | None = None, *, retries: bool = True) -> Any:
+    def client_without_retries(self, service: str, region: str | None = None) -> Any:
+        """A client that fails at the first error, for a caller that must know how often it tried."""
+        return self.client(service, region, attempts=1)
+
+    def client(self, service: str, region: str | None = None, *, attempts: int = _ATTEMPTS, lean: bool = False) -> Any:
         """The client of a service, in another region than the session's if one is given."""
         from botocore.config import Config
 
-        key = (service, region, retries)
+        key = (service, region, attempts, lean)
         with self._lock:
             if key not in self._clients:
                 session = self._make_session()
-                attempts: Any = {"mode": "standard", "total_max_attempts": 4 if retries else 1}
+                retries: Any = {"mode": "standard", "total_max_attempts": attempts}
                 self._clients[key] = session.client(  # type: ignore[call-overload]
                     service,
                     region_name=region or self._region,
                     endpoint_url=self._endpoint_url,
                     config=Config(
-                        retries=attempts,
+                        retries=retries,
                         max_pool_connections=self._connections,
                         connect_timeout=_CONNECT_TIMEOUT_SECONDS,
                         read_timeout=_READ_TIMEOUT_SECONDS,
-                        **({"user_agent_extra": "eda-ops"} if retries else _lean()),
+                        **(_lean() if lean else {"user_agent_extra": "eda-ops"}),
                     ),
                 )
             return self._clients[key]

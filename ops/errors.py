@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.exit_codes import ExitCode
-from ops.faults import Fault, classify
+from ops.faults import Fault, SendError, classify
 
 __all__ = ["OpsError", "UsageError", "explain"]
 
@@ -76,7 +76,7 @@ _SENTENCES: dict[Fault, tuple[str, str]] = {
 
 
 def explain(error: Exception, doing: str = "") -> OpsError:
-    """The `OpsError` for any exception of boto3 or botocore; an `OpsError` is returned unchanged.
+    """The `OpsError` for an exception of boto3 or botocore, or a `SendError`; an `OpsError` is returned unchanged.
 
     Args:
         error: what was raised.
@@ -86,6 +86,8 @@ def explain(error: Exception, doing: str = "") -> OpsError:
         return error
     prefix = f"{doing}: " if doing else ""
     detail = _one_line(error)
+    if isinstance(error, SendError):
+        return OpsError(f"{prefix}{detail}")
     sentence, hint = _SENTENCES.get(classify(error), ("", ""))
     if not sentence:
         return OpsError(f"{prefix}{detail}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Fault", "classify", "classify_code", "may_have_acted"]
+__all__ = ["Fault", "SendError", "classify", "classify_code", "may_have_acted"]
 
 
 class Fault(StrEnum):
@@ -33,11 +33,25 @@ class Fault(StrEnum):
         return self in (Fault.THROTTLED, Fault.UNREACHABLE, Fault.TRANSIENT)
 
 
+class SendError(Exception):
+    """A request that is not one of boto3's failed: what kind of failure it is, and a sentence for the operator.
+
+    Args:
+        fault: `Fault.TRANSIENT` says that the other side may have acted although there was no proper answer.
+        message: the sentence.
+    """
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
 _CODES: dict[str, Fault] = {}
 for _fault, _names in {
     Fault.THROTTLED: "Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException "
     "TooManyRequestsException RequestLimitExceeded SlowDown PriorRequestNotComplete BandwidthLimitExceeded "
-    "KMS.ThrottlingException KmsThrottled ProvisionedThroughputExceededException",
+    "KMS.ThrottlingException KmsThrottled ProvisionedThroughputExceededException KMSThrottlingException "
+    "ExecutionLimitExceeded LimitExceededException EC2ThrottledException KMSThrottling",
     Fault.EXPIRED: "ExpiredToken ExpiredTokenException RequestExpired TokenRefreshRequired",
     Fault.NO_CREDENTIALS: "UnrecognizedClientException InvalidClientTokenId MissingAuthenticationToken "
     "InvalidAccessKeyId SignatureDoesNotMatch MissingAuthenticationTokenException AuthFailure",
@@ -46,9 +60,10 @@ for _fault, _names in {
     Fault.MISSING_QUEUE: "AWS.SimpleQueueService.NonExistentQueue QueueDoesNotExist "
     "AWS.SimpleQueueService.QueueDeletedRecently NonExistentQueue",
     Fault.MISSING: "ResourceNotFoundException ParameterNotFound ClusterNotFoundException ServiceNotFoundException "
-    "ObjectNotFoundException",
+    "ObjectNotFoundException NotFound NotFoundException StateMachineDoesNotExist StateMachineDeleting",
     Fault.TRANSIENT: "InternalError InternalFailure InternalServerError InternalException ServiceUnavailable "
-    "ServiceUnavailableException RequestTimeout RequestTimeoutException ServerException",
+    "ServiceUnavailableException RequestTimeout RequestTimeoutException ServerException "
+    "InternalErrorException ServiceException",
 }.items():
     _CODES |= dict.fromkeys(_names.split(), _fault)
 
@@ -81,7 +96,9 @@ def classify_code(code: str, status: int = 400) -> Fault:
 
 
 def classify(error: BaseException) -> Fault:
-    """The kind of an exception that boto3 raised (anything unknown is `Fault.INVALID`)."""
+    """The kind of an exception that boto3 raised, or of a `SendError` (anything unknown is `Fault.INVALID`)."""
+    if isinstance(error, SendError):
+        return error.fault
     response: Mapping[str, Any] | None = getattr(error, "response", None)
     if isinstance(response, Mapping) and "Error" in response:
         status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 400)

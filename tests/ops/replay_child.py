@@ -1,4 +1,4 @@
-"""A replay in a process of its own, to be killed: dead-letter queue, destination, journal folder, lanes."""
+"""A replay in a process of its own, to be killed: dead-letter queue, destination (or nothing), journal folder, lanes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(dlq: str, to: str, journals: str, lanes: str) -> None:
     aws = Aws(region=os.environ["AWS_DEFAULT_REGION"])
     directory = QueueDirectory(aws)
     options = ReplayOptions(
-        to=to,
+        to=to or None,
         journal_directory=Path(journals),
         concurrency=int(lanes),
         visibility_timeout_seconds=2,

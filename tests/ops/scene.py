@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -76,6 +77,18 @@ class Scene:
 
     def arn(self, url: str) -> str:
         return str(self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+    def allow(self, url: str, source_arns: Sequence[str], service: str = "events.amazonaws.com") -> None:
+        """The queue policy that lets a service send on behalf of these rules or topics."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arn(url),
+            "Condition": {"ArnEquals": {"aws:SourceArn": list(source_arns)}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
     def redrive(self, source: str, dlq: str, receives: int = 1) -> None:
         policy = {"deadLetterTargetArn": self.arn(dlq), "maxReceiveCount": receives}
@@ -156,6 +169,17 @@ class Scene:
             lambda *_: None,
             backup=backup,
         )
+
+    def local(self, route: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Ask, or tell, the embedded AWS something that AWS does not have."""
+        data = None if document is None else json.dumps(document).encode()
+        request = urllib.request.Request(
+            f"{self.account.endpoint_url}/_local/{route}", data=data, method="GET" if data is None else "PUT"
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            value = json.loads(answer.read())
+        assert isinstance(value, dict)
+        return value
 
     def journals(self) -> list[Path]:
         """Journals that are unfinished."""

@@ -189,7 +189,7 @@ class _Run:
     ) -> RunState:
         options = self._options
         backoff = Backoff(self._halt, _ATTEMPTS)
-        destinations = Destinations(self._aws)
+        destinations = Destinations(self._aws, self._halt)
         router = Router(
             dlq,
             self._directory,

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["TransformError", "resolve_path", "target_input"]
+__all__ = ["TransformError", "as_text", "resolve_path", "target_input"]
 
 _LITERAL_OR_VARIABLE = re.compile(r'"(?:\\.|[^"\\])*"|<[^<>"]*>')
 _VARIABLE = re.compile(r"<([^<>\"]*)>")
@@ -76,6 +76,13 @@ def resolve_path(path: str, event: Mapping[str, Any]) -> Any:
     if many:
         return values
     return values[0] if values else _MISSING
+
+
+def as_text(value: Any) -> str:
+    """A value in a header, a URL or a key: a text as it is, nothing for an absent one, else its JSON without quotes."""
+    if value is _MISSING:
+        return ""
+    return value if isinstance(value, str) else _json(value).replace('"', "")
 
 
 def _children(value: Any) -> list[Any]:

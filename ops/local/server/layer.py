@@ -32,6 +32,7 @@ GAPS = (
     "replay_rules",
     "sns_delivery",
     "put_events_checks",
+    "connection_secrets",
     "batch_authorization",
     "ecs_authorization",
     "http_api_integrations",

@@ -1,14 +1,15 @@
 """Gap: PutEvents refuses what AWS refuses, and says what AWS swallows.
 
 An entry without Source, DetailType or Detail, or whose Detail is no JSON object, fails (InvalidArgument,
-MalformedDetail); a request over 1 MB fails as a whole. An event for a bus that does not exist is *accepted and lost*:
-that is what AWS does (aws/aws-sdk issue 186), so only the server's log tells.
+MalformedDetail); a request over 1 MB fails as a whole; an entry's Time is the event's. An event for a bus that does not
+exist is *accepted and lost*: that is what AWS does (aws/aws-sdk issue 186), so only the server's log tells.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+from contextvars import ContextVar
 from typing import Any
 
 from ministack.services import eventbridge
@@ -23,6 +24,7 @@ SEAMS = (
     "services.eventbridge._ensure_default_bus",
     "services.eventbridge._event_buses",
     "services.eventbridge._events_log_list",
+    "services.eventbridge._now_ts",
 )
 
 logger = logging.getLogger("ops.local.server.eventbridge")
@@ -32,6 +34,7 @@ MAX_REQUEST_BYTES = 1024 * 1024
 """The sum over all entries; EventBridge's limit since January 2026."""
 _TIME_BYTES = 14
 _KEPT_EVENTS = 1000
+_TIME: ContextVar[float | None] = ContextVar("time of the entry", default=None)
 
 
 def entry_bytes(entry: dict[str, Any]) -> int:
@@ -57,7 +60,11 @@ def entry_problem(entry: dict[str, Any]) -> tuple[str, str] | None:
 
 def install(settings: ServerSettings) -> None:
     """Check entries before MiniStack takes them."""
-    put_events = eventbridge._put_events
+    put_events, now = eventbridge._put_events, eventbridge._now_ts
+
+    def time_of_the_event() -> float:
+        given = _TIME.get()
+        return float(now()) if given is None else given
 
     def put(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
         entries: list[dict[str, Any]] = data.get("Entries") or []
@@ -77,7 +84,12 @@ def install(settings: ServerSettings) -> None:
                 results.append({"ErrorCode": problem[0], "ErrorMessage": problem[1]})
                 continue
             _warn_about_unknown_bus(entry)
-            status, headers, body = put_events({"Entries": [entry]}, allow_aws_source)
+            given = entry.get("Time")
+            token = _TIME.set(float(given) if isinstance(given, int | float) else None)
+            try:
+                status, headers, body = put_events({"Entries": [entry]}, allow_aws_source)
+            finally:
+                _TIME.reset(token)
             if status >= 400:
                 return status, headers, body
             results += json.loads(body)["Entries"]
@@ -86,6 +98,7 @@ def install(settings: ServerSettings) -> None:
         return eventbridge.json_response({"FailedEntryCount": failed, "Entries": results})
 
     eventbridge._put_events = put
+    eventbridge._now_ts = time_of_the_event
 
 
 def _warn_about_unknown_bus(entry: dict[str, Any]) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ops.actions.queues import QueueArn, QueueDirectory
+from ops.actions.replay.destinations.api_destination import api_call
 from ops.actions.replay.destinations.base import Delivery, Refusal
 from ops.actions.replay.destinations.directory import Destinations
+from ops.actions.replay.destinations.ecs_task import run_task_request
+from ops.actions.replay.destinations.event_bus import bus_entry
+from ops.actions.replay.destinations.kinesis import StreamRecord
+from ops.actions.replay.destinations.log_group import LogLine
 from ops.actions.replay.destinations.sqs import QueueMessage
+from ops.actions.replay.input_transformer import TransformError, as_text, resolve_path
 from ops.actions.replay.messages import DeadLetter, carried_attributes
 from ops.errors import explain
 
@@ -38,6 +45,11 @@ class Invocation:
     def arn(self) -> str:
         return str(self.target["Arn"])
 
+    @property
+    def transformed(self) -> bool:
+        """Whether the target says what it gets; otherwise it is the event."""
+        return any(self.target.get(name) is not None for name in ("Input", "InputPath", "InputTransformer"))
+
 
 class TargetDeliveries:
     """Makes deliveries for the kinds of targets that this program can send to. Safe for many threads.
@@ -50,14 +62,27 @@ class TargetDeliveries:
     def __init__(self, destinations: Destinations, directory: QueueDirectory) -> None:
         self._destinations = destinations
         self._directory = directory
-        self._kinds: dict[str, Callable[[Invocation], Delivery | Refusal]] = {"sqs": self._to_queue}
+        self._kinds: dict[str, Callable[[Invocation], Delivery | Refusal]] = {
+            "ecs": self._to_cluster,
+            "events/api-destination": self._to_api_destination,
+            "events/event-bus": self._to_bus,
+            "kinesis": self._to_stream,
+            "lambda": self._to_function,
+            "logs": self._to_log_group,
+            "sns": self._to_topic,
+            "sqs": self._to_queue,
+            "states": self._to_state_machine,
+        }
 
     def delivery(self, invocation: Invocation) -> Delivery | Refusal:
         """What would reach the target, ready to be sent; or why it cannot be."""
         make = self._kinds.get(_kind(invocation.arn))
         if make is None:
             return Refusal(f"its target {invocation.arn} is of a kind that replay-dlq cannot send to")
-        return make(invocation)
+        try:
+            return make(invocation)
+        except TransformError as error:
+            return Refusal(f"the rule's target cannot be read ({error})")
 
     def _to_queue(self, invocation: Invocation) -> Delivery | Refusal:
         arn = QueueArn.parse(invocation.arn)
@@ -76,6 +101,56 @@ class TargetDeliveries:
             trace=message.system.get("AWSTraceHeader"),
         )
         return Delivery.to(queue, payload)
+
+    def _to_topic(self, invocation: Invocation) -> Delivery | Refusal:
+        return Delivery.to(self._destinations.topic(invocation.arn), invocation.input)
+
+    def _to_stream(self, invocation: Invocation) -> Delivery | Refusal:
+        path = (invocation.target.get("KinesisParameters") or {}).get("PartitionKeyPath")
+        key = as_text(resolve_path(path, invocation.event)) if path else str(invocation.event.get("id") or "")
+        if not key:
+            return Refusal(f"the event has nothing at {path or '$.id'}, which is the partition key of its target")
+        return Delivery.to(self._destinations.stream(invocation.arn), StreamRecord(invocation.input.encode(), key))
+
+    def _to_state_machine(self, invocation: Invocation) -> Delivery | Refusal:
+        return Delivery.to(self._destinations.state_machine(invocation.arn), invocation.input)
+
+    def _to_cluster(self, invocation: Invocation) -> Delivery | Refusal:
+        overrides: Any = None
+        if invocation.transformed:
+            try:
+                overrides = json.loads(invocation.input)
+            except ValueError as error:
+                return Refusal(f"the target's input is no TaskOverride document ({error})")
+            if not isinstance(overrides, dict):
+                return Refusal(f"the target's input is no TaskOverride document: {invocation.input:.80}")
+        parameters = invocation.target.get("EcsParameters") or {}
+        if not parameters.get("TaskDefinitionArn"):
+            return Refusal(f"its target {invocation.arn} names no task definition")
+        request = run_task_request(invocation.arn, parameters, overrides, invocation.origin)
+        return Delivery.to(self._destinations.cluster(invocation.arn), request)
+
+    def _to_function(self, invocation: Invocation) -> Delivery | Refusal:
+        return Delivery.to(self._destinations.function(invocation.arn), invocation.input)
+
+    def _to_log_group(self, invocation: Invocation) -> Delivery | Refusal:
+        return Delivery.to(self._destinations.log_group(invocation.arn), LogLine.from_input(invocation.input))
+
+    def _to_bus(self, invocation: Invocation) -> Delivery | Refusal:
+        event = invocation.event
+        if str(event.get("source", "")).startswith("aws."):
+            return Refusal(f"it is an event of AWS ({event['source']}), which only AWS may put on a bus")
+        if invocation.transformed:
+            return Refusal("the rule rewrites what it sends to another bus, which PutEvents cannot repeat")
+        detail = json.dumps(event.get("detail"), ensure_ascii=False)
+        return Delivery.to(self._destinations.bus(invocation.arn), bus_entry(invocation.arn, event, detail))
+
+    def _to_api_destination(self, invocation: Invocation) -> Delivery | Refusal:
+        destination = self._destinations.api_destination(invocation.arn)
+        if isinstance(destination, Refusal):
+            return destination
+        parameters = invocation.target.get("HttpParameters") or {}
+        return Delivery.to(destination, api_call(invocation.input, parameters, invocation.event))
 
 
 def _kind(arn: str) -> str:

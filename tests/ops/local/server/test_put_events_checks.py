@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from ops.local.server.put_events_checks import MAX_REQUEST_BYTES, entry_bytes
 from tests.emulator import Account
+from tests.ops.local.server.helpers import allow_events, queue, receive
 
 GOOD = {"Source": "s", "DetailType": "d", "Detail": "{}"}
 
@@ -54,3 +57,13 @@ def test_just_below_the_limit_is_accepted(account: Account) -> None:
 def test_the_size_counts_bytes_of_all_parts() -> None:
     entry = {"Source": "é", "DetailType": "dd", "Detail": "{}", "Resources": ["abc", "d"], "Time": 1}
     assert entry_bytes(entry) == 2 + 2 + 2 + 3 + 1 + 14
+
+
+def test_an_entrys_own_time_is_the_events(account: Account) -> None:
+    events = account.client("events")
+    url, arn = queue(account, "q")
+    rule = events.put_rule(Name="r", EventPattern=json.dumps({"source": [GOOD["Source"]]}))["RuleArn"]
+    allow_events(account, url, arn, rule)
+    events.put_targets(Rule="r", Targets=[{"Id": "q", "Arn": arn}])
+    events.put_events(Entries=[{**GOOD, "Time": datetime(2026, 11, 20, 10, tzinfo=UTC)}])
+    assert json.loads(receive(account, url)["Body"])["time"] == "2026-11-20T10:00:00Z"

@@ -1,0 +1,114 @@
+"""Replays to targets that are no queues, killed in the middle: nothing is lost, and what recognises a repeat has none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.emulator import ROOT
+from tests.faults_proxy import Fault, FaultsProxy
+from tests.ops.actions.replay.targets import (
+    FailedRule,
+    api_destination,
+    cluster,
+    number_of,
+    state_machine,
+    tasks,
+    web_server,
+)
+from tests.ops.scene import Scene
+
+pytestmark = pytest.mark.soak
+
+_LANES = 2
+
+
+def _start(scene: Scene, dlq: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.ops.replay_child", dlq, "", str(scene.state / "replay"), str(_LANES)],
+        cwd=ROOT,
+        env=scene.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _kill_after(scene: Scene, dlq: str, count: Callable[[], int], more: int) -> None:
+    """Start a run, and SIGKILL it when `count` has grown by so many."""
+    before = count()
+    run = _start(scene, dlq)
+    while run.poll() is None and count() < before + more:
+        time.sleep(0.002)
+    assert run.poll() is None, run.communicate()
+    run.kill()
+    run.communicate()
+
+
+def _finish(scene: Scene, dlq: str) -> int:
+    """Run again until the queue is empty; how many duplicates were announced."""
+    announced = 0
+    deadline = time.monotonic() + 120
+    while sum(scene.counts(dlq)) and time.monotonic() < deadline:
+        run = _start(scene, dlq)
+        output, errors = run.communicate(timeout=120)
+        assert run.returncode == 0, errors
+        announced += json.loads(output.splitlines()[-1])["duplicates_possible"]
+    assert scene.counts(dlq) == (0, 0)
+    return announced
+
+
+def test_a_killed_replay_to_a_state_machine_starts_no_execution_twice(scene: Scene) -> None:
+    rule = FailedRule(scene, state_machine(scene))
+    rule.dead_letter(range(30))
+    with FaultsProxy(scene.account.endpoint_url) as proxy:
+        scene.through(proxy.url)
+        # GIVEN kills while the answers are lost: AWS has started executions that the run knows nothing of
+        for _ in range(3):
+            proxy.inject("StartExecution", Fault.DROPPED_AFTER, times=None)
+            _kill_after(scene, rule.dlq, lambda: proxy.faults[Fault.DROPPED_AFTER], 4)
+            proxy.heal()
+        announced = _finish(scene, rule.dlq)
+
+    states = scene.account.client("stepfunctions")
+    executions = states.list_executions(stateMachineArn=rule.target_arn, maxResults=1000)["executions"]
+    inputs = [json.loads(states.describe_execution(executionArn=one["executionArn"])["input"]) for one in executions]
+    assert Counter(one["detail"]["data"]["number"] for one in inputs) == dict.fromkeys(range(30), 1)
+    assert announced == 0
+
+
+def test_a_killed_replay_to_a_cluster_runs_no_task_twice(scene: Scene) -> None:
+    arn, target = cluster(scene)
+    rule = FailedRule(scene, arn, target)
+    rule.dead_letter(range(20))
+    with FaultsProxy(scene.account.endpoint_url) as proxy:
+        scene.through(proxy.url)
+        proxy.inject("RunTask", Fault.DROPPED_AFTER, times=None)
+        _kill_after(scene, rule.dlq, lambda: proxy.faults[Fault.DROPPED_AFTER], 4)
+        proxy.heal()
+        announced = _finish(scene, rule.dlq)
+
+    assert Counter(map(number_of, tasks(scene))) == dict.fromkeys(range(20), 1)
+    assert announced == 0
+
+
+def test_a_killed_replay_to_an_api_loses_nothing(scene: Scene) -> None:
+    with web_server(200, seconds=0.05) as api:
+        rule = FailedRule(scene, api_destination(scene, f"{api.url}/orders"))
+        rule.dead_letter(range(60))
+        kills = 3
+        for _ in range(kills):
+            _kill_after(scene, rule.dlq, lambda: len(api.requests), 7)
+        _finish(scene, rule.dlq)
+
+    arrived = Counter(body["detail"]["data"]["number"] for body in api.bodies)
+    assert set(arrived) == set(range(60))
+    # Each lane has one request at a time.
+    assert arrived.total() - 60 <= kills * _LANES
+    assert rule.nobody_else_got_anything()

@@ -104,16 +104,15 @@ class Launcher:
         self._store.advance(job.job_id, never_launched(JobState.FAILED, problem, datetime.now(UTC)))
 
     def find(self, job: Job) -> bool:
-        """Look for a task that was started for the job although no answer of RunTask says so."""
-        for status in ("RUNNING", "STOPPED"):
-            arns = self._ecs.list_tasks(
-                cluster=self._jobs.cluster,
-                startedBy=started_by(self._jobs.pattern, job.job_id),
-                desiredStatus=status,
-            )["taskArns"]
-            if arns and (progress := self._describe(arns[0])):
-                self._launched(job, progress)
-                return True
+        """Look for a running task that was started for the job although no answer of RunTask says so.
+
+        ListTasks takes no other filter beside ``startedBy``. One that has stopped is found by the client token.
+        """
+        owner = started_by(self._jobs.pattern, job.job_id)
+        arns = self._ecs.list_tasks(cluster=self._jobs.cluster, startedBy=owner)["taskArns"]
+        if arns and (progress := self._describe(arns[0])):
+            self._launched(job, progress)
+            return True
         return False
 
     def _run(self, job: Job) -> Progress | tuple[str, bool]:

@@ -23,10 +23,10 @@ _SESSION = boto3.session.Session()
 TABLE, CLUSTER, PATTERN, FAMILY = "jobs", "cluster", "reports", "reports-task"
 
 
-def create_table(dynamodb: Any) -> None:
+def create_table(dynamodb: Any, name: str = TABLE) -> None:
     """As the program makes it."""
     dynamodb.create_table(
-        TableName=TABLE,
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": name, "AttributeType": "S"} for name in ("job_id", "state", "created_at")

@@ -274,31 +274,29 @@ def test_an_invocation_that_lambda_repeats_is_one_job(called: Bench):
     assert len(called.tasks()) == 1
 
 
-@pytest.mark.parametrize(
-    ("event", "status", "problem"),
-    [
-        (http("{", "POST"), 400, "the body is no JSON"),
-        (http('{"data": {"x": NaN}}'), 400, "NaN is no JSON"),
-        (http({}, "GET"), 405, "GET is not supported"),
-        (http([]), 400, "no JSON object"),
-        (http({"env": {}}), 400, "'env' is not known; allowed: environment, data"),
-        (http({"environment": {"EDA_EVENT": "x"}}), 400, "EDA_EVENT is set by the system"),
-        (http({"environment": {"AWS_REGION": "x"}}), 400, "AWS_REGION is set by the system"),
-        (http({"environment": {"A-B": "x"}}), 400, "'A-B' is no name of a variable"),
-        (http({"environment": {"A": 1}}), 400, "'A' is 1; allowed is a text"),
-        (http({"environment": ["A"]}), 400, "environment is ['A']"),
-        (http({"data": "x"}), 400, "data is 'x'"),
-        (http({"token": "a b"}), 400, "token is 'a b'"),
-        (http({"token": 7}), 400, "token is 7"),
-        (http({"data": {"text": "x" * 9000}}), 413, "ECS allows 8,192"),
-    ],
-)
-def test_what_cannot_be_carried_out_is_refused_before_anything_is_recorded(
-    called: Bench, event: dict[str, Any], status: int, problem: str
-):
-    answer = create_job.handle(event, Context())
-    assert answer["statusCode"] == status
-    assert problem in json.loads(answer["body"])["error"]
+_REFUSED = [
+    (http("{", "POST"), 400, "the body is no JSON"),
+    (http('{"data": {"x": NaN}}'), 400, "NaN is no JSON"),
+    (http({}, "GET"), 405, "GET is not supported"),
+    (http([]), 400, "no JSON object"),
+    (http({"env": {}}), 400, "'env' is not known; allowed: environment, data"),
+    (http({"environment": {"EDA_EVENT": "x"}}), 400, "EDA_EVENT is set by the system"),
+    (http({"environment": {"AWS_REGION": "x"}}), 400, "AWS_REGION is set by the system"),
+    (http({"environment": {"A-B": "x"}}), 400, "'A-B' is no name of a variable"),
+    (http({"environment": {"A": 1}}), 400, "'A' is 1; allowed is a text"),
+    (http({"environment": ["A"]}), 400, "environment is ['A']"),
+    (http({"data": "x"}), 400, "data is 'x'"),
+    (http({"token": "a b"}), 400, "token is 'a b'"),
+    (http({"token": 7}), 400, "token is 7"),
+    (http({"data": {"text": "x" * 9000}}), 413, "ECS allows 8,192"),
+]
+
+
+def test_what_cannot_be_carried_out_is_refused_before_anything_is_recorded(called: Bench):
+    for event, status, problem in _REFUSED:
+        answer = create_job.handle(event, Context())
+        assert answer["statusCode"] == status
+        assert problem in json.loads(answer["body"])["error"]
     assert called.dynamodb.scan(TableName="jobs")["Items"] == []
 
 

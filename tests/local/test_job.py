@@ -143,3 +143,22 @@ def test_a_signed_request_to_the_url_creates_a_job_and_an_unsigned_one_does_not(
 def test_what_a_command_refuses_is_a_sentence(stack: Deployed, words: tuple[str, ...], code: int, problem: str):
     done = stack.ops("jobs", *words)
     assert (done.returncode, problem in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_the_function_has_what_its_role_allows_and_nothing_else(stack: Deployed):
+    jobs = stack.manifest.jobs
+    assert jobs is not None
+    role = stack.client("lambda").get_function(FunctionName=jobs.create_function)["Configuration"]["Role"]
+    name = role.rpartition("/")[2]
+    iam = stack.client("iam")
+    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    try:
+        done = stack.ops("jobs", "run", "orders", "--token", "forbidden")
+        assert (done.returncode, "AccessDenied" in done.stderr) == (1, True), done.stderr
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(document))
+    # The caller was told to repeat with the same token.
+    healed = stack.ops("jobs", "run", "orders", "--token", "forbidden", "--wait", "--timeout", "60")
+    assert healed.returncode == 0, healed.stderr

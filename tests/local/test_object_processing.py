@@ -91,17 +91,17 @@ def test_direct_shows_in_its_dead_letter_queue_what_it_lost(tmp_path: Path):
     delivery = {"maximum_retry_attempts": 0, "maximum_event_age_seconds": 60}
     with deployed(root, settings(root, burst="direct", delivery=delivery)) as stack:
         limit(stack, per_second=10, failure_share=0.05)
-        names = [f"{number}.jpg" for number in range(60)]
+        names = [f"{number}.jpg" for number in range(200)]
         drop(stack, names)
         (undelivered,) = [queue.url for queue in stack.manifest.dead_letter_queues]
         eventually(
-            lambda: len(processed(stack)) + stack.depth(undelivered) == 60,
+            lambda: len(processed(stack)) + stack.depth(undelivered) == 200,
             120,
             lambda: (len(processed(stack)), stack.depth(undelivered)),
         )
         lost = stack.depth(undelivered)
         assert lost > 0
-        assert limited(stack)["admitted"] == 60 - lost == len(processed(stack))
+        assert limited(stack)["admitted"] == 200 - lost == len(processed(stack))
         assert set(processed(stack).values()) == {1}
 
 

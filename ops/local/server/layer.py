@@ -29,6 +29,7 @@ GAPS = (
     "ecs_events",
     "eventbridge_delivery",
     "scheduler_context",
+    "scheduler_times",
     "replay_rules",
     "sns_delivery",
     "put_events_checks",

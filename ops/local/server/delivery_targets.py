@@ -14,6 +14,7 @@ from ministack.services import eventbridge, sqs
 
 from ops.local.server.delivery import Delivery, DeliveryError, ErrorCode, follow_path
 from ops.local.server.event_loop import run_on_loop
+from ops.local.server.function_permissions import invoke_refusal
 from ops.local.server.queue_permissions import send_refusal
 from ops.local.server.scopes import current_scope
 
@@ -27,9 +28,10 @@ SEAMS = (
     "services.eventbridge._connection_auth_headers",
     "services.eventbridge._connections",
     "services.eventbridge._dispatch_to_event_bus",
-    "services.eventbridge._dispatch_to_lambda",
     "services.eventbridge._event_buses",
     "services.eventbridge._resolve_http_parameters",
+    "services.lambda_svc._get_func_record_for_ref",
+    "services.lambda_svc.invoke_async_with_retry",
     "services.sqs._act_send_message",
     "services.sqs._Err",
     "services.sqs._queue_by_arn",
@@ -97,7 +99,10 @@ def _to_lambda(delivery: Delivery, arn: Any) -> None:
     function, configuration, _name = lambda_svc._get_func_record_for_ref(str(arn))
     if not function or not configuration:
         raise DeliveryError(ErrorCode.NO_RESOURCE, f"the function {arn} does not exist")
-    eventbridge._dispatch_to_lambda(str(arn), delivery.payload())
+    if delivery.by_rule and (refusal := invoke_refusal(function, service=EVENTS, source_arn=delivery.rule["Arn"])):
+        raise DeliveryError(ErrorCode.NO_PERMISSIONS, refusal)
+    # Delivered when Lambda has it; what the function makes of it is Lambda's affair: two more tries, then its own DLQ.
+    lambda_svc.invoke_async_with_retry(function, json.loads(delivery.payload()))
 
 
 def _to_states(delivery: Delivery, arn: Any) -> None:

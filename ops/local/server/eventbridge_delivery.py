@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ministack.core.iam_evaluator import pin_request_origin
-from ministack.services import eventbridge, sqs
+from ministack.services import eventbridge, lambda_svc, sqs
 
 from ops.local.server import delivery_targets
 from ops.local.server.background import log_once, start_thread
@@ -35,6 +35,8 @@ SEAMS = (
     "core.iam_evaluator.pin_request_origin",
     "services.eventbridge._invoke_target",
     "services.eventbridge._pattern_event_view",
+    "services.lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS",
+    "services.lambda_svc._LAMBDA_ASYNC_RETRY_MAX_SECONDS",
 )
 
 logger = logging.getLogger("ops.local.server.eventbridge")
@@ -146,3 +148,6 @@ def _text(value: str) -> dict[str, str]:
 def install(settings: ServerSettings) -> None:
     """Deliver through the pipeline."""
     eventbridge._invoke_target = _Pipeline(settings.speedup).invoke
+    # Lambda developer guide, "Error handling for asynchronous invocation": a minute, then two.
+    lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS = settings.real_seconds(60)
+    lambda_svc._LAMBDA_ASYNC_RETRY_MAX_SECONDS = settings.real_seconds(300)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.server
+import io
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -250,3 +252,42 @@ def test_kinesis_and_logs_targets(bus: Bus) -> None:
     assert (json.loads(record["Data"])["id"], record["PartitionKey"]) == (event_id, "test")
     (line,) = logs.filter_log_events(logGroupName="/aws/events/g")["events"]
     assert json.loads(line["message"])["id"] == event_id
+
+
+_FUNCTION = """
+import os, boto3
+def handle(event, context):
+    boto3.client("sqs").send_message(QueueUrl=os.environ["CALLS"], MessageBody=str(event["detail"]["n"]))
+    if event["detail"]["n"] == 13:
+        raise RuntimeError("unlucky")
+"""
+
+
+def test_a_function_needs_a_permission_for_the_rule_and_is_called_three_times_when_it_fails(bus: Bus):
+    calls, _ = queue(bus.account, "calls")
+    dlq, dlq_arn = _dead_letter_queue(bus)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as code:
+        code.writestr("main.py", _FUNCTION)
+    functions = bus.account.client("lambda")
+    arn = functions.create_function(
+        FunctionName="f",
+        Runtime="python3.13",
+        Role=f"arn:aws:iam::{bus.account.id}:role/any",
+        Handler="main.handle",
+        Code={"ZipFile": packed.getvalue()},
+        Environment={"Variables": {"CALLS": calls}},
+    )["FunctionArn"]
+    bus.target(arn, DeadLetterConfig={"Arn": dlq_arn})
+    # GIVEN a permission for another rule
+    grant = {"FunctionName": "f", "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com"}
+    functions.add_permission(StatementId="other", SourceArn=f"{bus.rule_arn}-2", **grant)
+    bus.send(1)
+    assert _attributes(receive(bus.account, dlq))["ERROR_CODE"] == "NO_PERMISSIONS"
+    # WHEN this rule has one
+    functions.add_permission(StatementId="this", SourceArn=bus.rule_arn, **grant)
+    bus.send(2)
+    assert receive(bus.account, calls, wait_seconds=20)["Body"] == "2"
+    # AND what fails is tried again by Lambda, not by EventBridge
+    bus.send(13)
+    wait_until(lambda: depth(bus.account, calls) >= 3, "three calls")

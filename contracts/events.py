@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.errors import EventError
+from contracts.messages import REPLAY
 
 __all__ = ["MAX_ENTRY_BYTES", "Event"]
 
@@ -33,6 +34,12 @@ def _mapping(value: object, path: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise EventError(f"{path}: expected an object, got {type(value).__name__} {value!r:.80}")
     return value
+
+
+def _replay_for(mark: object) -> str:
+    """Anybody may write a field of this name: what does not name an application is for all."""
+    application = mark.get("for") if isinstance(mark, Mapping) else None
+    return application if isinstance(application, str) else ""
 
 
 def _service_key(envelope: Mapping[str, Any], detail: Mapping[str, Any]) -> object:
@@ -57,6 +64,7 @@ class Event:
         time: RFC 3339, set by EventBridge; empty before it was published.
         account, region: where it was published; empty before it was published.
         resources: ARNs the event is about.
+        replay_for: the one application that a record of a stream was put back for; empty: for all.
     """
 
     source: str
@@ -69,6 +77,7 @@ class Event:
     account: str = ""
     region: str = ""
     resources: tuple[str, ...] = ()
+    replay_for: str = ""
 
     @classmethod
     def from_envelope(cls, document: object) -> Event:
@@ -96,6 +105,7 @@ class Event:
             account=str(envelope.get("account") or ""),
             region=str(envelope.get("region") or ""),
             resources=tuple(str(arn) for arn in envelope.get("resources") or ()),
+            replay_for=_replay_for(envelope.get(REPLAY)),
         )
 
     @classmethod

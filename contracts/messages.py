@@ -17,6 +17,7 @@ __all__ = [
     "FAILURE",
     "MAX_ATTRIBUTES",
     "RECEIVE_COUNT",
+    "REPLAY",
     "REPLAY_COUNT",
     "RULE_ARN",
     "STREAM_POSITION",
@@ -30,6 +31,9 @@ FAILURE: Final = "eda-failure"
 """String attribute on a message that the worker dead-lettered: a `Failure` as JSON."""
 REPLAY_COUNT: Final = "eda-replay-count"
 """Number attribute: how often `ops replay-dlq` has moved this message."""
+REPLAY: Final = "eda-replay"
+"""Field of an event's envelope in a stream: ``{"for": "billing", "count": 1}``. `ops replay-dlq` puts it into a record
+that one application could not handle; the workers of all others pass over it (ADR 0012)."""
 STREAM_POSITION: Final = "eda-stream-position"
 """String attribute on a message that was a record of a stream: a `StreamPosition` as JSON."""
 RECEIVE_COUNT: Final = "eda-receive-count"
@@ -97,6 +101,7 @@ class StreamPosition:
         arrived_at: RFC 3339, UTC: ApproximateArrivalTimestamp; with the retention it says until when the record
             can be read again.
         body: what the message's body holds.
+        application: who could not handle it: the pattern's name; empty when nobody said.
     """
 
     stream_arn: str
@@ -105,6 +110,7 @@ class StreamPosition:
     partition_key: str
     arrived_at: str
     body: RecordBody
+    application: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

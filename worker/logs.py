@@ -60,7 +60,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     """A request that never reached the handler."""
     SKIPPED = "skipped"
-    """Source ``task``: another task of the pattern was running."""
+    """Source ``task``: another task of the pattern was running. Of a stream: a replay for another application."""
     LOST = "lost"
     """A step that its state machine waits for no longer; a handler that still runs keeps its idempotency key."""
     GIVEN_BACK = "given-back"

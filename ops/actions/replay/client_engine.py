@@ -194,7 +194,7 @@ class _Run:
             dlq,
             self._directory,
             destinations,
-            resolvers_of(self._aws, self._directory, destinations),
+            resolvers_of(self._aws, self._directory, destinations, options.replay_limit),
             to=options.to,
             manifest_origin=self._source.manifest_origin,
             max_replays=options.replay_limit,

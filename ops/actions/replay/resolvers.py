@@ -8,7 +8,9 @@ from ops.actions.queues import QueueDirectory
 from ops.actions.replay.destinations.directory import Destinations
 from ops.actions.replay.destinations.targets import TargetDeliveries
 from ops.actions.replay.eventbridge import EventTargets
+from ops.actions.replay.records import Records
 from ops.actions.replay.routing import Resolver
+from ops.actions.replay.stored_records import StoredRecords
 
 if TYPE_CHECKING:
     from ops.aws import Aws
@@ -16,12 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["resolvers_of"]
 
 
-def resolvers_of(aws: Aws, directory: QueueDirectory, destinations: Destinations) -> list[Resolver]:
+def resolvers_of(aws: Aws, directory: QueueDirectory, destinations: Destinations, max_replays: int) -> list[Resolver]:
     """The resolvers for whatever a dead-letter queue can hold; queue messages need none.
 
     Args:
         aws: makes clients.
         directory: looks queues up.
         destinations: of the run.
+        max_replays: of the run, for what carries its count in its data.
     """
-    return [EventTargets(aws, TargetDeliveries(destinations, directory))]
+    return [
+        EventTargets(aws, TargetDeliveries(destinations, directory)),
+        Records(destinations, StoredRecords(aws, destinations), max_replays),
+    ]

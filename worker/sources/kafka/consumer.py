@@ -66,6 +66,7 @@ class _Consumer:
             lanes=self._lanes,
             on_failure=DeadLetters(*self._places()),
             max_attempts=kafka.max_attempts,
+            application=settings.pattern,
         )
         self._protection = TaskProtection(settings.agent_uri, busy=lambda: self._lanes.busy > 0)
         self._poller = Poller(
@@ -81,12 +82,14 @@ class _Consumer:
         places: list[Rejects] = []
         if self._kafka.dead_letter_topic:
             producer = Producer(producer_configuration(self._kafka, self._session.region_name))
-            places.append(DeadLetterTopic(producer, self._kafka.dead_letter_topic, self._kafka.topic_arn))
+            topic = self._kafka.dead_letter_topic
+            places.append(DeadLetterTopic(producer, topic, self._kafka.topic_arn, self._settings.pattern))
         if self._kafka.on_failure_queue_url:
             client: SQSClient = self._session.client(
                 "sqs", config=client_config(self._settings, read_timeout_seconds=5)
             )
-            places.append(OnFailure(client, self._kafka.on_failure_queue_url, self._kafka.topic_arn))
+            url = self._kafka.on_failure_queue_url
+            places.append(OnFailure(client, url, self._kafka.topic_arn, self._settings.pattern))
         return places
 
     def _new_assignment(self, topic: str, partition: int, position: int | None, crashes: int) -> Assignment:

@@ -22,7 +22,14 @@ logger = logging.getLogger(__name__)
 
 
 def headers_of(
-    record: KafkaRecord, shard_id: str, topic_arn: str, error: Exception, *, attempts: int, retryable: bool
+    record: KafkaRecord,
+    shard_id: str,
+    topic_arn: str,
+    error: Exception,
+    *,
+    attempts: int,
+    retryable: bool,
+    application: str = "",
 ) -> list[tuple[str, str | bytes | None]]:
     """The record's own headers, the reason (a `Failure` as JSON) and its origin (a `StreamPosition` as JSON)."""
     failure = Failure(
@@ -40,6 +47,7 @@ def headers_of(
         partition_key=record.partition_key,
         arrived_at=record.arrived_at.isoformat(timespec="milliseconds"),
         body=RecordBody.TEXT,
+        application=application,
     )
     ours = (FAILURE, STREAM_POSITION)
     own: list[tuple[str, str | bytes | None]] = [header for header in record.headers if header[0] not in ours]
@@ -53,12 +61,14 @@ class DeadLetterTopic:
         producer: idempotent; its delivery reports end within `DELIVERY_SECONDS`.
         topic: its name.
         topic_arn: of the topic that the records come from.
+        application: who cannot handle them; a replay is for it alone.
     """
 
-    def __init__(self, producer: Producer, topic: str, topic_arn: str) -> None:
+    def __init__(self, producer: Producer, topic: str, topic_arn: str, application: str = "") -> None:
         self._producer = producer
         self._topic = topic
         self._topic_arn = topic_arn
+        self._application = application
 
     def put(self, record: Record, shard_id: str, error: Exception, *, attempts: int, retryable: bool) -> bool:
         """Write it and wait until all in-sync replicas have it; False when they have not."""
@@ -69,7 +79,15 @@ class DeadLetterTopic:
         def report(problem: KafkaError | None, _message: Message[bytes, bytes]) -> None:
             reports.append(problem)
 
-        headers = headers_of(record, shard_id, self._topic_arn, error, attempts=attempts, retryable=retryable)
+        headers = headers_of(
+            record,
+            shard_id,
+            self._topic_arn,
+            error,
+            attempts=attempts,
+            retryable=retryable,
+            application=self._application,
+        )
         try:
             self._producer.produce(self._topic, key=record.key, value=record.data, headers=headers, on_delivery=report)
             deadline = time.monotonic() + DELIVERY_SECONDS + 1

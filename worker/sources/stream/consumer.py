@@ -98,7 +98,8 @@ class _Consumer:
         self._handling = Handling(
             executor=executor,
             lanes=self._lanes,
-            on_failure=OnFailure(queue_client, stream.on_failure_queue_url, stream.stream_arn),
+            on_failure=OnFailure(queue_client, stream.on_failure_queue_url, stream.stream_arn, settings.pattern),
+            application=settings.pattern,
             max_attempts=stream.max_attempts,
         )
         self._protection = TaskProtection(settings.agent_uri, busy=lambda: self._lanes.busy > 0)

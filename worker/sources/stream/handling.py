@@ -81,12 +81,14 @@ class Handling(Generic[H]):
         lanes: where the record came from.
         on_failure: takes what cannot be handled.
         max_attempts: calls of the handler with one record.
+        application: this one's name. A record that was put back for another one is passed over.
     """
 
     executor: Executor
     lanes: Lanes[H]
     on_failure: Rejects
     max_attempts: int
+    application: str = ""
 
     def handle(self, work: Work[H]) -> None:
         """Handle one record; it is settled, or comes again."""
@@ -114,6 +116,10 @@ class Handling(Generic[H]):
             key = event.idempotency_key
             fields = {Field.EVENT_ID: event.id, Field.EVENT_TYPE: event.detail_type, Field.IDEMPOTENCY_KEY: key}
             with logs.context(**fields):
+                if event.replay_for and event.replay_for != self.application:
+                    self._done(work)
+                    _log(logging.INFO, Outcome.SKIPPED, started)
+                    return
                 holding.begin(key)
                 try:
                     verdict = self.executor.execute(event, holding.remaining_seconds)

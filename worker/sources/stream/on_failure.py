@@ -28,7 +28,9 @@ _ATTRIBUTES_BYTES = 16_384
 logger = logging.getLogger(__name__)
 
 
-def message_of(record: Record, shard_id: str, stream_arn: str, failure: Failure) -> dict[str, Any]:
+def message_of(
+    record: Record, shard_id: str, stream_arn: str, failure: Failure, application: str = ""
+) -> dict[str, Any]:
     """The arguments of SendMessage."""
     position = StreamPosition(
         stream_arn=stream_arn,
@@ -37,6 +39,7 @@ def message_of(record: Record, shard_id: str, stream_arn: str, failure: Failure)
         partition_key=record.partition_key,
         arrived_at=record.arrived_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         body=RecordBody.TEXT,
+        application=application,
     )
     position, body = _body(record.data, position)
     return {
@@ -76,12 +79,14 @@ class OnFailure:
         client: its botocore retries are the only ones.
         url: of the queue, which is standard: it keeps no order, and needs none.
         stream_arn: where the records come from.
+        application: who cannot handle them; a replay is for it alone.
     """
 
-    def __init__(self, client: SQSClient, url: str, stream_arn: str) -> None:
+    def __init__(self, client: SQSClient, url: str, stream_arn: str, application: str = "") -> None:
         self._client = client
         self._url = url
         self._stream_arn = stream_arn
+        self._application = application
 
     def put(self, record: Record, shard_id: str, error: Exception, *, attempts: int, retryable: bool) -> bool:
         """Send; False when it could not be sent, and the record must not be passed over."""
@@ -95,7 +100,8 @@ class OnFailure:
             failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         try:
-            self._client.send_message(QueueUrl=self._url, **message_of(record, shard_id, self._stream_arn, failure))
+            message = message_of(record, shard_id, self._stream_arn, failure, self._application)
+            self._client.send_message(QueueUrl=self._url, **message)
         except (ClientError, BotoCoreError) as problem:
             logger.error(
                 "cannot send a record to the on-failure queue; trying again",

@@ -14,12 +14,14 @@ from ops.actions.replay.destinations.connection import Connection
 from ops.actions.replay.destinations.ecs_task import EcsCluster
 from ops.actions.replay.destinations.event_bus import EventBus
 from ops.actions.replay.destinations.function import LambdaFunction
+from ops.actions.replay.destinations.kafka_topic import KafkaTopic, producer_settings
 from ops.actions.replay.destinations.kinesis import KinesisStream
 from ops.actions.replay.destinations.log_group import LogGroup
 from ops.actions.replay.destinations.sqs import SqsQueue
 from ops.actions.replay.destinations.state_machine import StateMachine
 from ops.actions.replay.destinations.topic import SnsTopic
 from ops.errors import explain
+from ops.kafka import configuration, reachable
 
 if TYPE_CHECKING:
     from ops.aws import Aws
@@ -67,6 +69,33 @@ class Destinations:
     def bus(self, arn: str) -> EventBus:
         return self._once("bus", arn, lambda: EventBus(self._client("events", arn), arn))
 
+    def topic_of_kafka(self, arn: str) -> KafkaTopic | Refusal:
+        """The topic with this ARN, or why its brokers cannot be reached from here."""
+        settings = self.kafka_settings(arn)
+        if isinstance(settings, Refusal):
+            return settings
+        producer = self._once("kafka producer", settings["bootstrap.servers"], lambda: _producer(settings))
+        topic = arn.rsplit("/", 1)[-1]
+        return self._once("kafka", arn, lambda: KafkaTopic(producer, topic))
+
+    def kafka_settings(self, topic_arn: str) -> dict[str, Any] | Refusal:
+        """What a client of the topic's cluster needs, or why its brokers cannot be reached from here."""
+        cluster = topic_arn.replace(":topic/", ":cluster/").rsplit("/", 1)[0]
+        return self._once("kafka settings", cluster, lambda: self._find_brokers(cluster))
+
+    def _find_brokers(self, cluster: str) -> dict[str, Any] | Refusal:
+        name, region = cluster.split("/")[1], cluster.split(":")[3]
+        try:
+            answer = self._aws.client("kafka", region).get_bootstrap_brokers(ClusterArn=cluster)
+        except Exception as error:  # noqa: BLE001 - explained to the operator
+            return Refusal(explain(error, f"looking for the brokers of {name}").message, failed=True)
+        servers = str(answer.get("BootstrapBrokerStringSaslIam") or "")
+        if not servers:
+            return Refusal(f"the cluster {name} has no brokers with IAM authentication", failed=True)
+        if not reachable(servers):
+            return Refusal(f"the brokers of {name} answer in their own network only: run `ops` there", failed=True)
+        return configuration(self._aws, servers, region)
+
     def api_destination(self, arn: str) -> ApiDestination | Refusal:
         """The API, or why it cannot be called from here."""
         return self._once("api", arn, lambda: self._open_api_destination(arn))
@@ -107,6 +136,14 @@ class Destinations:
                 self._known[kind, place] = make()
             made: D = self._known[kind, place]
             return made
+
+
+def _producer(settings: dict[str, Any]) -> Any:
+    from confluent_kafka import Producer
+
+    producer = Producer(producer_settings(settings))
+    producer.poll(0)  # which is when the token is fetched
+    return producer
 
 
 _DEFAULT_PER_SECOND = 300

@@ -28,7 +28,7 @@ class Topic:
         self.name = name
         self.arn: str = cluster.replace(":cluster/", ":topic/") + f"/{name}"
 
-    def produce(self, records: list[tuple[bytes | None, bytes, list[tuple[str, bytes]]]]) -> list[Any]:
+    def produce(self, records: list[tuple[bytes | None, bytes, list[tuple[str, Any]]]]) -> list[Any]:
         """Partition and offset of each."""
         producer = Producer({"bootstrap.servers": self.address, "message.timeout.ms": 10_000})
         reports: list[Any] = []
@@ -69,7 +69,9 @@ def _dead_letter(scene: Scene, dlq: str, topic: Topic, place: tuple[int, int], k
 
 def test_records_go_back_to_their_topic_with_key_and_headers(scene: Scene) -> None:
     topic, dlq = Topic(scene), scene.queue("billing-dlq")
-    records = [(f"g{n % 3}".encode(), json.dumps(event(n)).encode(), [("trace", f"t{n}".encode())]) for n in range(12)]
+    records: list[Any] = [
+        (f"g{n % 3}".encode(), json.dumps(event(n)).encode(), [("trace", f"t{n}".encode())]) for n in range(12)
+    ]
     for (key, value, _), report in zip(records, topic.produce(list(records)), strict=True):
         _dead_letter(scene, dlq, topic, (report.partition(), report.offset()), key.decode(), value)
 

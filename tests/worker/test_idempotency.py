@@ -11,7 +11,7 @@ import pytest
 
 from contracts.events import Event
 from tests.emulator import Account
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults.proxy import Fault, FaultsProxy
 from tests.worker.support import Shop
 from worker.errors import NonRetryableError
 from worker.execution import PlainExecutor, Result, Verdict

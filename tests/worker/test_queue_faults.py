@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contracts.messages import FAILURE
 from tests.emulator import Account
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults.proxy import Fault, FaultsProxy
 from tests.worker.support import Shop, envelope, wait_for
 
 KILLS = 20

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.emulator import Account
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults.proxy import Fault, FaultsProxy
 from worker.sources.queue.messages import Message
 from worker.sources.queue.sqs import BatchResult, Queue, repeat
 

@@ -139,9 +139,15 @@ class _Run:
         return self._report
 
     def _close(self, journal: Journal) -> None:
-        """A run that was stopped can be resumed; a copy that is complete is nothing to go on with."""
-        stopped = not self._concluded or self._report.interrupted or bool(self._report.error)
-        journal.close(keep=stopped, forget=self._options.copy and not stopped and self._report.complete)
+        """A run that was stopped can be resumed; a copy of everything is nothing to go on with."""
+        report = self._report
+        stopped = not self._concluded or report.interrupted or bool(report.error)
+        whole = report.complete and not (stopped or report.in_flight or report.lapsing)
+        journal.close(
+            held_until=time.time() + self._visibility_seconds if report.lapsing else 0.0,
+            keep=stopped,
+            forget=self._options.copy and whole,
+        )
 
     def _run_lanes(self, dlq: Queue, inheritance: Inheritance, journal: Journal | None) -> None:
         begun = time.monotonic()

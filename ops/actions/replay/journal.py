@@ -35,7 +35,7 @@ class Record(StrEnum):
     """The queue answered that it did not take these: as if they had never been sent."""
     DELETED = "deleted"
     CLOSED = "closed"
-    """The run ended by itself and gave back what it held."""
+    """The run ended by itself and gave back what it held, or says until when it could not."""
 
 
 class Stage(StrEnum):
@@ -71,8 +71,9 @@ class JournalContent:
     Attributes:
         run_id: of the run that wrote it; empty when the header was cut off.
         visibility_timeout_seconds: for how long after its last line that run may still hold messages.
-        held_until: as far as it knew, when an even earlier run's visibility is over, seconds since 1970.
-        closed: it ended by itself, and holds nothing.
+        held_until: as far as it knew, when an even earlier run's visibility is over, seconds since 1970; of a run that
+            ended by itself, when the last messages that it could not give back reappear.
+        closed: it ended by itself.
         open: message id → what is unfinished.
         started: when the run began, seconds since 1970.
         request: what it was asked for.
@@ -130,6 +131,7 @@ def _apply(content: JournalContent, kind: Record, record: Mapping[str, Any]) -> 
             content.done += len(record["ids"]) if kind is Record.DELETED else 0
         case Record.CLOSED:
             content.closed = True
+            content.held_until = float(record.get("held_until", 0))
 
 
 class Journal:
@@ -206,10 +208,11 @@ class Journal:
             self._append(Record.DELETED, ids=ids)
             self._open.difference_update(ids)
 
-    def close(self, *, keep: bool = False, forget: bool = False) -> None:
+    def close(self, *, held_until: float = 0.0, keep: bool = False, forget: bool = False) -> None:
         """The run is over: make everything durable, and remove the file when nothing is open.
 
         Args:
+            held_until: when messages that could not be given back reappear, seconds since 1970; 0 when there are none.
             keep: also when nothing is open: the run can be resumed.
             forget: also when something is open: nothing is to be done about it.
         """
@@ -217,11 +220,11 @@ class Journal:
             return
         try:
             with suppress(OSError):
-                self._append(Record.CLOSED)
+                self._append(Record.CLOSED, held_until=held_until)
                 self._log.sync()
         finally:
             self._log.close()
-        if forget or not (self._open or keep):
+        if forget or not (self._open or held_until or keep):
             self.path.unlink(missing_ok=True)
 
     def _append(self, kind: Record, **fields: Any) -> int:

@@ -38,7 +38,7 @@ class Inheritance:
 
     Attributes:
         open: message id → entry, the furthest stage of all journals.
-        held_until: when the last killed run's visibility is over, seconds since 1970; 0 when none was killed.
+        held_until: when what a killed run held, or another could not give back, reappears, seconds since 1970; or 0.
         files: the journals this was read from.
         done: run id → messages that it, and those it resumed, had finished.
     """
@@ -109,9 +109,8 @@ class JournalStore:
         for path in sorted(self.directory.glob("*.jsonl")):
             content = read_journal(path)
             modified = path.stat().st_mtime
-            if not content.closed:
-                held = modified + content.visibility_timeout_seconds
-                inheritance.held_until = max(inheritance.held_until, held, content.held_until)
+            killed_until = 0.0 if content.closed else modified + content.visibility_timeout_seconds
+            inheritance.held_until = max(inheritance.held_until, content.held_until, killed_until)
             if modified < oldest:
                 inheritance.files.append(path)
                 continue

@@ -17,7 +17,7 @@ import pytest
 
 from ops.exit_codes import ExitCode
 from tests.emulator import ROOT, free_port
-from tests.faults_proxy import ANY, Fault, FaultsProxy
+from tests.faults.proxy import ANY, Fault, FaultsProxy
 from tests.ops.scene import Scene
 
 _SECONDS = 60

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults.proxy import Fault, FaultsProxy
 from tests.ops.scene import Scene
 from tests.worker.kafka.conftest import brokers, cluster  # noqa: F401 - fixtures
 from tests.worker.kafka.support import Cluster

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.messages import FAILURE, STREAM_POSITION, Failure, RecordBody, StreamPosition
 from tests.emulator import Account
-from tests.faults_proxy import ANY, Fault, FaultsProxy
+from tests.faults.proxy import ANY, Fault, FaultsProxy
 from tests.worker.stream.support import Application, Stream, envelope, wait_for
 from tests.worker.support import ORDER
 

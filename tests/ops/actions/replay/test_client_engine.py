@@ -14,7 +14,7 @@ import pytest
 from contracts.messages import FAILURE, REPLAY_COUNT, Failure
 from ops.actions.replay.journal_store import JournalStore
 from ops.errors import OpsError
-from tests.faults_proxy import Fault, FaultsProxy, Request
+from tests.faults.proxy import Fault, FaultsProxy, Request
 from tests.ops.scene import Scene, numbered
 
 

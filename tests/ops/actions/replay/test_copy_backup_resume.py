@@ -23,7 +23,7 @@ from ops.actions.replay.options import QueueReport
 from ops.actions.replay.selection import Selection
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
-from tests.faults_proxy import Fault, FaultsProxy, Request
+from tests.faults.proxy import Fault, FaultsProxy, Request
 from tests.ops.scene import Scene, numbered
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ops.exit_codes import ExitCode
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults.proxy import Fault, FaultsProxy
 from tests.ops.actions.replay.targets import (
     FailedRule,
     api_destination,

@@ -16,7 +16,7 @@ from ops.actions.replay.messages import DeadLetter
 from ops.actions.replay.selection import NotDecidableError, Selection, document_of
 from ops.errors import UsageError
 from ops.exit_codes import ExitCode
-from tests.faults_proxy import Fault, FaultsProxy, Request
+from tests.faults.proxy import Fault, FaultsProxy, Request
 from tests.ops.scene import Scene, numbered
 
 _SENT = datetime(2026, 11, 20, 10, tzinfo=UTC)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
-from tests.emulator import ROOT
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults.child import Job, exit_code, forked, run
+from tests.faults.proxy import Fault, FaultsProxy
 from tests.ops.actions.replay.targets import (
     FailedRule,
     api_destination,
@@ -29,26 +28,25 @@ pytestmark = pytest.mark.soak
 _LANES = 2
 
 
-def _start(scene: Scene, dlq: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.ops.replay_child", dlq, "", str(scene.state / "replay"), str(_LANES)],
-        cwd=ROOT,
-        env=scene.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def _job(scene: Scene, dlq: str) -> Job:
+    return Job(
+        environment=scene.environment,
+        dlq=dlq,
+        to=None,
+        journals=scene.state / "replay",
+        lanes=_LANES,
+        result=scene.state.parent / "report.json",
     )
 
 
 def _kill_after(scene: Scene, dlq: str, count: Callable[[], int], more: int) -> None:
     """Start a run, and SIGKILL it when `count` has grown by so many."""
     before = count()
-    run = _start(scene, dlq)
-    while run.poll() is None and count() < before + more:
+    process = forked(_job(scene, dlq))
+    while process.is_alive() and count() < before + more:
         time.sleep(0.002)
-    assert run.poll() is None, run.communicate()
-    run.kill()
-    run.communicate()
+    process.kill()
+    assert exit_code(process, 60) == -signal.SIGKILL
 
 
 def _finish(scene: Scene, dlq: str) -> int:
@@ -56,10 +54,9 @@ def _finish(scene: Scene, dlq: str) -> int:
     announced = 0
     deadline = time.monotonic() + 120
     while sum(scene.counts(dlq)) and time.monotonic() < deadline:
-        run = _start(scene, dlq)
-        output, errors = run.communicate(timeout=120)
-        assert run.returncode == 0, errors
-        announced += json.loads(output.splitlines()[-1])["duplicates_possible"]
+        report = run(_job(scene, dlq))
+        assert not report["error"], report
+        announced += report["duplicates_possible"]
     assert scene.counts(dlq) == (0, 0)
     return announced
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 import threading
 import time
 import urllib.parse
@@ -31,6 +32,8 @@ class Fault(StrEnum):
 
     THROTTLED = "throttled"
     """HTTP 400 RequestThrottled, as SQS does."""
+    THROTTLED_403 = "throttled-403"
+    """HTTP 403 RequestThrottled, as SQS does too."""
     EXPIRED_TOKEN = "expired-token"
     """HTTP 403 ExpiredToken."""
     ACCESS_DENIED = "access-denied"
@@ -48,6 +51,7 @@ class Fault(StrEnum):
 
 _ERRORS = {
     Fault.THROTTLED: (400, "RequestThrottled", "Request is throttled."),
+    Fault.THROTTLED_403: (403, "RequestThrottled", "Request is throttled."),
     Fault.EXPIRED_TOKEN: (403, "ExpiredToken", "The security token included in the request is expired"),
     Fault.ACCESS_DENIED: (403, "AccessDenied", "Access to the resource is denied."),
     Fault.UNAVAILABLE: (503, "ServiceUnavailable", "Service is unavailable."),
@@ -71,6 +75,7 @@ class _Rule:
     times: int | None
     seconds: float
     when: Callable[[Request], bool]
+    then: Callable[[Request], None]
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,12 @@ class FaultsProxy:
             def log_message(self, *args: object) -> None:
                 pass  # the tests count what they need
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                if not isinstance(sys.exception(), ConnectionError):
+                    super().handle_error(request, client_address)  # a client that was killed is none
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -128,13 +138,15 @@ class FaultsProxy:
         times: int | None = 1,
         seconds: float = 1.0,
         when: Callable[[Request], bool] = lambda request: True,
+        then: Callable[[Request], None] = lambda request: None,
     ) -> None:
         """Fail the next `times` (None: all) requests of `action` (or `ANY`) for which `when` holds.
 
+        `then` is called when the fault has struck: after the server has acted, if it does, and before the answer.
         Rules act in the order of injection, the first that matches a request only.
         """
         with self._lock:
-            self._rules.append(_Rule(action, fault, times, seconds, when))
+            self._rules.append(_Rule(action, fault, times, seconds, when, then))
 
     def heal(self) -> None:
         """Forget all rules."""
@@ -157,6 +169,8 @@ class FaultsProxy:
         request = Request(_action(connection, body), connection.path, dict(connection.headers), body)
         rule = self._next_fault(request)
         answer = self._answer(connection.command, request, rule)
+        if rule:
+            rule.then(request)
         if answer is None:
             connection.close_connection = True
             return

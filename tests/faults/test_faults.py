@@ -14,7 +14,7 @@ import pytest
 from ops.actions.replay.journal import read_journal
 from ops.actions.replay.options import QueueReport
 from ops.exit_codes import ExitCode
-from tests.faults_proxy import Fault, FaultsProxy, Request
+from tests.faults.proxy import Fault, FaultsProxy, Request
 from tests.ops.scene import Scene, numbered
 
 
@@ -80,7 +80,7 @@ def test_a_delete_that_never_works_is_finished_by_the_next_run(scene: Scene, pro
 
 
 @pytest.mark.parametrize("action", ["ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch"])
-@pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.UNAVAILABLE, Fault.DROPPED_BEFORE])
+@pytest.mark.parametrize("fault", [Fault.THROTTLED, Fault.THROTTLED_403, Fault.UNAVAILABLE, Fault.DROPPED_BEFORE])
 def test_a_passing_fault_costs_nothing(scene: Scene, proxy: FaultsProxy, action: str, fault: Fault) -> None:
     dlq, origin = _queues(scene)
     proxy.inject(action, fault, times=3)
@@ -91,38 +91,8 @@ def test_a_passing_fault_costs_nothing(scene: Scene, proxy: FaultsProxy, action:
     assert (report.moved, report.failed, report.left) == (60, 0, 0)
     assert Counter(scene.bodies(origin)) == Counter(numbered(60))
     # After a 503 or a cut connection nobody knows whether the request was carried out; after a throttle one does.
-    ambiguous = action == "SendMessageBatch" and fault is not Fault.THROTTLED
+    ambiguous = action == "SendMessageBatch" and fault in (Fault.UNAVAILABLE, Fault.DROPPED_BEFORE)
     assert bool(report.duplicates_possible) == ambiguous
-
-
-def test_throttling_with_http_403_is_retried_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    from botocore.exceptions import ClientError
-
-    from ops.aws import Aws
-
-    dlq, origin = _queues(scene)
-    left = itertools.count(3, -1)
-    original = Aws.sqs_without_retries
-
-    class Throttled:
-        def __init__(self, client: Any) -> None:
-            self._client = client
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._client, name)
-
-        def send_message_batch(self, **request: Any) -> Any:
-            if next(left) > 0:
-                error = {"Error": {"Code": "RequestThrottled"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
-                raise ClientError(error, "SendMessageBatch")  # type: ignore[arg-type]  # as botocore parses it
-            return self._client.send_message_batch(**request)
-
-    monkeypatch.setattr(Aws, "sqs_without_retries", lambda self, region=None: Throttled(original(self, region)))
-
-    report = scene.replay(dlq, origin)
-
-    assert (report.moved, report.duplicates_possible) == (60, 0)
-    assert Counter(scene.bodies(origin)) == Counter(numbered(60))
 
 
 def test_a_send_whose_answer_is_lost_is_repeated_and_counted(scene: Scene, proxy: FaultsProxy) -> None:
@@ -200,15 +170,8 @@ def test_everything_expired_leaves_nothing_lost(scene: Scene, proxy: FaultsProxy
     assert ran[0].moved == 0
     assert ran[0].lapsing == 10
     assert ran[0].error
-    assert scene.replay(dlq, origin, visibility_timeout_seconds=2).moved + _wait_for(scene, dlq, origin) == 20
-
-
-def _wait_for(scene: Scene, dlq: str, origin: str) -> int:
-    """What could not be given back reappears when its visibility is over."""
-    moved = 0
-    while sum(scene.counts(dlq)):
-        moved += scene.replay(dlq, origin).moved
-    return moved
+    second = scene.replay(dlq, origin, visibility_timeout_seconds=2)
+    assert (second.found, second.moved, second.left) == (20, 20, 0), "what could not be given back is waited for"
 
 
 def test_fifo_keeps_the_order_of_each_group_when_batches_partly_fail(scene: Scene, proxy: FaultsProxy) -> None:

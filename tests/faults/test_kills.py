@@ -5,55 +5,53 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
+import pytest
+
 from ops.actions.replay.journal import Stage, read_journal
 from ops.exit_codes import ExitCode
-from tests.emulator import ROOT
-from tests.faults_proxy import Fault, FaultsProxy
+from tests.faults.child import Job, exit_code, forked, run
+from tests.faults.proxy import Fault, FaultsProxy
 from tests.ops.scene import Scene, numbered
 
 _KILLS = 20
 _LANES = 4
 
 
-def _start(scene: Scene, dlq: str, origin: str) -> subprocess.Popen[str]:
-    words = [dlq, origin, str(scene.state / "replay"), str(_LANES)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.ops.replay_child", *words],
-        cwd=ROOT,
-        env=scene.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+def _job(scene: Scene, dlq: str, origin: str) -> Job:
+    return Job(
+        environment=scene.environment,
+        dlq=dlq,
+        to=origin,
+        journals=scene.state / "replay",
+        lanes=_LANES,
+        result=scene.state.parent / "report.json",
     )
 
 
 def _kill_while_it_moves(scene: Scene, dlq: str, origin: str, wait: float) -> bool:
     """Start a run, and SIGKILL it `wait` seconds after its journal appeared; False when it had ended before."""
     earlier = set(scene.journals())
-    run = _start(scene, dlq, origin)
-    while run.poll() is None and not set(scene.journals()) - earlier:
+    process = forked(_job(scene, dlq, origin))
+    while process.is_alive() and not set(scene.journals()) - earlier:
         time.sleep(0.002)
     time.sleep(wait)
-    run.kill()
-    run.communicate()
-    return run.returncode == -signal.SIGKILL
+    process.kill()
+    return exit_code(process, 60) == -signal.SIGKILL
 
 
 def _finish(scene: Scene, dlq: str, origin: str) -> None:
     """Run until the queue is empty, as an operator would."""
     deadline = time.monotonic() + 60
     while sum(scene.counts(dlq)) and time.monotonic() < deadline:
-        run = _start(scene, dlq, origin)
-        _, errors = run.communicate(timeout=60)
-        assert run.returncode == 0, errors
+        report = run(_job(scene, dlq, origin))
+        assert not report["error"], report
     assert scene.counts(dlq) == (0, 0)
 
 
+@pytest.mark.soak
 def test_killed_twenty_times_a_standard_replay_loses_nothing(scene: Scene) -> None:
     dlq, origin = scene.queue("orders-dlq"), scene.queue("orders")
     seed = random.randrange(1 << 30)
@@ -75,6 +73,7 @@ def test_killed_twenty_times_a_standard_replay_loses_nothing(scene: Scene) -> No
     assert all(entry.stage is Stage.SENT for path in scene.journals() for entry in read_journal(path).open.values())
 
 
+@pytest.mark.soak
 def test_killed_twenty_times_a_fifo_replay_loses_nothing_doubles_nothing_and_keeps_the_order(scene: Scene) -> None:
     dlq, origin = scene.queue("orders-dlq.fifo"), scene.queue("orders.fifo")
     seed = random.randrange(1 << 30)
@@ -114,19 +113,16 @@ def test_killed_between_send_and_delete_the_rerun_deletes_and_sends_nothing_twic
         scene.through(proxy.url)
         # No delete comes through: when the kill strikes, every batch is between send and delete.
         proxy.inject("DeleteMessageBatch", Fault.DELAYED, seconds=60, times=None)
-        run = _start(scene, dlq, origin)
+        process = forked(_job(scene, dlq, origin))
         while scene.counts(origin)[0] < _LANES * 10:
             time.sleep(0.005)
         while proxy.calls["DeleteMessageBatch"] < _LANES:
             time.sleep(0.005)
-        run.kill()
-        run.communicate()
+        process.kill()
+        assert exit_code(process, 60) == -signal.SIGKILL
         proxy.heal()
-        rerun = _start(scene, dlq, origin)
-        output, errors = rerun.communicate(timeout=60)
+        report = run(_job(scene, dlq, origin))
 
-    assert rerun.returncode == 0, errors
-    report = json.loads(output)
     assert (report["found"], report["moved"], report["recovered"]) == (100, 100, _LANES * 10)
     assert report["duplicates_possible"] == 0
     assert Counter(scene.bodies(origin)) == Counter(numbered(100))
@@ -137,14 +133,14 @@ def test_ctrl_c_and_sigterm_give_everything_back(scene: Scene) -> None:
         dlq, origin = scene.queue(f"dlq-{number}"), scene.queue(f"orders-{number}")
         scene.fill(dlq, numbered(300))
         command = ("replay-dlq", "--dlq-url", dlq, "--to", origin, "--yes", "--output", "json", "--rate", "100")
-        run = scene.start(*command, "--engine", "client")
+        command_run = scene.start(*command, "--engine", "client")
         while scene.counts(origin)[0] < 20:
-            assert run.poll() is None, run.communicate()
+            assert command_run.poll() is None, command_run.communicate()
             time.sleep(0.01)
-        run.send_signal(number)
-        output, errors = run.communicate(timeout=30)
+        command_run.send_signal(number)
+        output, errors = command_run.communicate(timeout=30)
 
-        assert run.returncode == ExitCode.INTERRUPTED, errors
+        assert command_run.returncode == ExitCode.INTERRUPTED, errors
         report = json.loads(output.splitlines()[-1])
         assert report["moved"] + report["left"] == 300
         assert 0 < report["moved"] < 300

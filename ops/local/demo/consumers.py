@@ -15,7 +15,7 @@ from ops.local.demo.effects import completed_keys, outcomes
 from ops.local.demo.row import Row
 from ops.local.demo.stage import Stage
 
-__all__ = ["make_events", "rule_pattern", "show_consumers"]
+__all__ = ["await_consumers", "make_events", "rule_pattern", "show_consumers"]
 
 _SECONDS = 60.0
 _CITIES = ("Melbourne", "Auckland", "Perth", "Wellington")
@@ -69,7 +69,27 @@ def show_consumers(
     begun = time.monotonic()
     stage.show(f"sending {len(events)} events to the bus")
     report = send_events(stage.aws.events(), manifest.bus.name, events)
-    problems = [f"{len(report.failed)} events were not accepted by the bus"] if report.failed else []
+    return await_consumers(stage, manifest, events, expected, path=path, begun=begun, sent=len(report.sent))
+
+
+def await_consumers(
+    stage: Stage,
+    manifest: PatternManifest,
+    events: Sequence[Event],
+    expected: Mapping[str, tuple[PatternManifest, set[str]]],
+    *,
+    path: str,
+    begun: float,
+    sent: int,
+) -> Row:
+    """What `show_consumers` does once the events are on their way.
+
+    Args:
+        begun: the ``time.monotonic`` before the first one was sent.
+        sent: how many of `events` were accepted.
+    """
+    lost = len(events) - sent
+    problems = [f"{lost} events were not accepted"] if lost else []
     wanted = sum(len(keys) for _, keys in expected.values())
 
     def done() -> bool:
@@ -96,7 +116,7 @@ def show_consumers(
         name=manifest.name,
         pattern=manifest.pattern,
         path=path,
-        sent=len(report.sent),
+        sent=sent,
         processed=effects,
         dead_lettered=0,
         replayed=0,

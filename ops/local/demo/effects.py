@@ -11,7 +11,7 @@ from typing import Any
 from ops.aws import Aws
 from ops.local.home import Home
 
-__all__ = ["completed_keys", "outcomes", "record_id"]
+__all__ = ["completed_keys", "logged_outcomes", "outcomes", "record_id"]
 
 _COMPLETED = "COMPLETED"  # Powertools' status of a record whose handler has returned
 _BATCH = 100  # BatchGetItem's limit
@@ -42,15 +42,20 @@ def completed_keys(aws: Aws, table: str, pattern: str, keys: Collection[str]) ->
 
 def outcomes(home: Home, pattern: str, keys: Collection[str]) -> dict[str, Counter[str]]:
     """Key → outcome (``handled``, ``duplicate``, ``dead-lettered``, …) → how often the pattern's workers logged it."""
-    counted: dict[str, Counter[str]] = {key: Counter() for key in keys}
-    for path in home.logs.glob("*.log"):
+    counted = logged_outcomes(home, pattern)
+    return {key: counted.get(key, Counter()) for key in keys}
+
+
+def logged_outcomes(home: Home, pattern: str, family: str = "") -> dict[str, Counter[str]]:
+    """`outcomes` of every key that is in the logs, of one family of tasks if it is given."""
+    counted: dict[str, Counter[str]] = {}
+    for path in home.logs.glob(f"{family}*.log"):
         for line in path.read_text(errors="replace").splitlines():
             if '"outcome"' not in line:
                 continue
             record = _record(line)
-            key = record.get("idempotency_key")
-            if key in counted and record.get("pattern") == pattern and "outcome" in record:
-                counted[key][record["outcome"]] += 1
+            if record.get("pattern") == pattern and "idempotency_key" in record and "outcome" in record:
+                counted.setdefault(record["idempotency_key"], Counter())[record["outcome"]] += 1
     return counted
 
 

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 
 from contracts.manifest import PatternManifest
 from ops.errors import OpsError
-from ops.local.demo import fan_out, job, queue_worker, stream_worker
+from ops.local.demo import (
+    api,
+    api_push,
+    fan_out,
+    job,
+    kafka_worker,
+    object_processing,
+    queue_worker,
+    scheduled_task,
+    stream_worker,
+)
 from ops.local.demo.row import Row
 from ops.local.demo.stage import Stage
 from ops.local.errors import LocalError
@@ -33,6 +43,11 @@ _DEMOS = {
     fan_out.PATTERN: _Demo(fan_out.why_not, fan_out.run),
     job.PATTERN: _Demo(job.why_not, job.run),
     stream_worker.PATTERN: _Demo(stream_worker.why_not, stream_worker.run),
+    api.PATTERN: _Demo(api.why_not, api.run),
+    api_push.PATTERN: _Demo(api_push.why_not, api_push.run),
+    kafka_worker.PATTERN: _Demo(kafka_worker.why_not, kafka_worker.run),
+    object_processing.PATTERN: _Demo(object_processing.why_not, object_processing.run),
+    scheduled_task.PATTERN: _Demo(scheduled_task.why_not, scheduled_task.run),
 }
 
 

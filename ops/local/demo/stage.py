@@ -54,11 +54,11 @@ class Stage:
         """Say what is going on, in one line that replaces this demo's last one."""
         self.progress(self.name, text)
 
-    def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Poll until `condition` holds; False when it does not within `seconds`."""
+    def wait(self, condition: Callable[[], bool], seconds: float, *, every: float = _POLL_SECONDS) -> bool:
+        """Look `every` so many seconds whether `condition` holds; False when it does not within `seconds`."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() >= deadline:
                 return False
-            time.sleep(_POLL_SECONDS)
+            time.sleep(every)
         return True

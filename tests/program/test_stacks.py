@@ -56,7 +56,7 @@ def test_every_arrow_has_a_dead_letter_queue(stack: str, programs: dict[str, Rec
     queues = {item.name: item.inputs for item in recorder.of_type("aws:sqs/queue:Queue")}
     assert {"orders", "orders-dlq", "orders-undelivered"} <= set(queues)
     for name, queue in queues.items():
-        last = name.endswith(("-dlq", "-undelivered"))
+        last = name.endswith(("-dlq", "-undelivered", "-unstarted", "-on-failure"))
         assert last == ("redrivePolicy" not in queue), name
         assert queue["messageRetentionSeconds"] == 14 * 86_400 or not last, name
     for subscription in recorder.of_type("aws:sns/topicSubscription:TopicSubscription"):

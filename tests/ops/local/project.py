@@ -78,7 +78,7 @@ class Project:
     def ops(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command, environment = self.command(*arguments)
         return subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=180, check=False
         )
 
     def status(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,12 +37,15 @@ def test_a_schedule_that_is_changed_to_a_time_fires_at_it(account: Account) -> N
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
         return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
 
+    def at_rest_with(runs: int) -> Callable[[], bool]:
+        return lambda: depth() == runs
+
     for runs in (1, 2):
         # WHEN its next run is brought forward, again and again
         soon = datetime.now(UTC) + timedelta(seconds=1)
         scheduler.update_schedule(ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})", **rest)
         # THEN it takes place
-        wait_until(lambda runs=runs: depth() == runs, f"run {runs}")
+        wait_until(at_rest_with(runs), f"run {runs}")
     # AND a change that leaves the time alone, or puts a rate, is no reason to run
     scheduler.update_schedule(ScheduleExpression="rate(1 hour)", **rest)
     scheduler.update_schedule(ScheduleExpression="rate(1 hour)", Description="the same", **rest)

@@ -88,7 +88,7 @@ class RecordBody(StrEnum):
     BASE64 = "base64"
     """The record's data in base64."""
     REFERENCE = "reference"
-    """The `StreamPosition` as JSON: the data is too large for SQS, and stays in the stream for its retention."""
+    """The `StreamPosition` as JSON: the record is too large for SQS, and stays in the stream for its retention."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +96,15 @@ class StreamPosition:
     """Where a record is, and with which key it goes back to a stream.
 
     Attributes:
-        stream_arn, shard_id, sequence_number: GetShardIterator with AT_SEQUENCE_NUMBER reads the record again.
-        partition_key: as the producer set it.
+        stream_arn, shard_id, sequence_number: of Kinesis: GetShardIterator with AT_SEQUENCE_NUMBER reads the record
+            again. Of Kafka: the topic's ARN, ``topic/partition`` and the offset.
+        partition_key: as the producer set it; of Kafka, whose keys are bytes, `encode(errors="surrogateescape")` of it.
         arrived_at: RFC 3339, UTC: ApproximateArrivalTimestamp; with the retention it says until when the record
             can be read again.
-        body: what the message's body holds.
+        body: what the message's body holds. With `RecordBody.REFERENCE` key and headers may be missing, too, when they
+            are too large: they are read again with the record.
+        keyless: a record of Kafka without a key, which is not the same as an empty key.
+        headers: of Kafka, in order: name and value, the value in base64, or None where it is null.
         application: who could not handle it: the pattern's name; empty when nobody said.
     """
 
@@ -111,6 +115,8 @@ class StreamPosition:
     arrived_at: str
     body: RecordBody
     application: str = ""
+    keyless: bool = False
+    headers: tuple[tuple[str, str | None], ...] = ()
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -120,6 +126,7 @@ class StreamPosition:
         """None when the text is not a `StreamPosition`: anybody may set an attribute of this name."""
         try:
             values = json.loads(text)
-            return cls(**{**values, "body": RecordBody(values["body"])})
-        except (ValueError, TypeError, KeyError):
+            headers = tuple((str(name), value) for name, value in values.pop("headers", ()))
+            return cls(**{**values, "body": RecordBody(values["body"]), "headers": headers})
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None

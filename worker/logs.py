@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from enum import StrEnum
 from typing import Any
@@ -67,22 +67,44 @@ class Outcome(StrEnum):
     """Not tried to the end, through no fault of the message; it comes back."""
 
 
-_CONTEXT: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
+Fields = Callable[[], Mapping[str, Any]]
+
+_CONTEXT: ContextVar[tuple[Any, Fields] | None] = ContextVar("log_context", default=None)
+"""The fields of the innermost `context`, and the context around it."""
 
 
-@contextmanager
-def context(**fields: Any) -> Iterator[None]:
-    """Add `fields` to every line that this thread logs meanwhile, also from inside the handler."""
-    token = _CONTEXT.set({**(_CONTEXT.get() or {}), **fields})
-    try:
-        yield
-    finally:
-        _CONTEXT.reset(token)
+class _Context:
+    __slots__ = ("_fields", "_token")
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
+
+    def __enter__(self) -> None:
+        self._token = _CONTEXT.set((_CONTEXT.get(), self._fields))
+
+    def __exit__(self, *_exc: object) -> None:
+        _CONTEXT.reset(self._token)
+
+
+def context(lazily: Fields | None = None, /, **fields: Any) -> AbstractContextManager[None]:
+    """Add `fields` to every line that this thread logs meanwhile, also from inside the handler.
+
+    Args:
+        lazily: makes the fields when a line is written, which for most records of a stream is never.
+        fields: as they are.
+    """
+    return _Context(lazily or (lambda: fields))
 
 
 def _add_context(record: logging.LogRecord) -> bool:
-    if fields := _CONTEXT.get():
-        record.__dict__ = {**fields, **record.__dict__}
+    found: dict[str, Any] = {}
+    inner = _CONTEXT.get()
+    while inner is not None:
+        outer, fields = inner
+        found = {**fields(), **found}
+        inner = outer
+    if found:
+        record.__dict__ = {**found, **record.__dict__}
     return True
 
 

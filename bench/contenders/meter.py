@@ -1,7 +1,7 @@
 """Counts the messages that a consumer handles, and what they cost; standard library only, for every Python contender.
 
 Environment: METER_FILE (takes one JSON object), METER_MESSAGES (after so many handled the process gets SIGTERM),
-METER_WARM_UP (so many are handled before the measurement begins).
+METER_WARM_UP (so many are handled before the measurement begins; then a file with the suffix ``.warm`` is there).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Meter:
                 self._latencies.append(latency)
             if self._handled == self._warm_up:
                 self._begun = (time.monotonic(), time.process_time())
+                self._file.with_suffix(".warm").touch()
             if self._handled == self._messages:
                 self._finish()
 

@@ -20,6 +20,8 @@ class Size:
         scanning_round_trips_ms: injected, on the embedded AWS as it is.
         worker_messages: in the queue of a worker that is measured at full speed.
         worker_warm_up: of those, handled before the measurement begins.
+        stream_records: in the stream or topic of a consumer that is measured at full speed.
+        stream_keyed_records: the same where every key is claimed and completed.
         latency_messages, latency_per_second: sent at this pace for the latency.
         workers: how many queue workers the program has, one size after the other.
     """
@@ -32,6 +34,8 @@ class Size:
     scanning_round_trips_ms: tuple[float, ...]
     worker_messages: int
     worker_warm_up: int
+    stream_records: int
+    stream_keyed_records: int
     latency_messages: int
     latency_per_second: float
     workers: tuple[int, ...]
@@ -46,6 +50,8 @@ FULL = Size(
     scanning_round_trips_ms=(0, 10, 40),
     worker_messages=3_000,
     worker_warm_up=200,
+    stream_records=20_000,
+    stream_keyed_records=2_000,
     latency_messages=200,
     latency_per_second=100,
     workers=(1, 20, 100),
@@ -60,6 +66,8 @@ QUICK = Size(
     scanning_round_trips_ms=(0,),
     worker_messages=200,
     worker_warm_up=20,
+    stream_records=1_000,
+    stream_keyed_records=100,
     latency_messages=20,
     latency_per_second=50,
     workers=(1,),

@@ -15,6 +15,7 @@ from components.core.validation import Range, check
 from components.observability.alarms import Notice, Runbook, dead_letter_alarm, failed_invocations_alarm
 from components.routers.rule import Rule
 from components.stores.queue import DeadLetterQueue
+from components.streams.kinesis import KinesisStream, StreamConsumer
 from contracts import metrics
 
 __all__ = ["StreamWorkerAlarms", "StreamWorkerAlarmsArgs"]
@@ -32,6 +33,8 @@ class StreamWorkerAlarmsArgs:
         on_failure_queue: for the records that could not be processed.
         service: the workers.
         behind_seconds: lag that raises an alarm, 60 to 31,536,000; a good value is five times the acceptable latency.
+        stream, consumer: with enhanced fan-out: what it reads as which registered consumer; default None, it polls, and
+            the stream's own alarms watch the age of what was read.
         rule: which feeds the stream; default None: something else does.
         no_task_minutes: minutes without a running task, 5 to 60; default 10.
         topic_arn: whom they notify; default None, nobody.
@@ -41,6 +44,8 @@ class StreamWorkerAlarmsArgs:
     on_failure_queue: DeadLetterQueue
     service: Service
     behind_seconds: int
+    stream: KinesisStream | None = None
+    consumer: StreamConsumer | None = None
     rule: Rule | None = None
     no_task_minutes: int = 10
     topic_arn: pulumi.Input[str] | None = None
@@ -77,6 +82,7 @@ class StreamWorkerAlarms(Component):
             ),
             self._behind(),
             self._no_task(),
+            *([self._expiring(args.stream, args.consumer)] if args.stream and args.consumer else []),
             *(self._undelivered(args.rule) if args.rule else []),
         ]
         self.alarm_names: list[pulumi.Output[str]] = [alarm.name for alarm in alarms]
@@ -109,6 +115,33 @@ class StreamWorkerAlarms(Component):
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=args.behind_seconds * 1000,
             treat_missing_data="ignore",
+            alarm_actions=notice.actions,
+            ok_actions=notice.actions,
+            opts=self.child(),
+        )
+
+    def _expiring(self, stream: KinesisStream, consumer: StreamConsumer) -> aws.cloudwatch.MetricAlarm:
+        """GetRecords.IteratorAgeMilliseconds, which the stream's alarm watches, is of those who poll."""
+        age_seconds = stream.retention_hours * 3600 // 2
+        notice = self._notice(
+            f"The consumer of {self._args.pattern} is {age_seconds:,} seconds behind the stream {stream.name}; records "
+            f"are kept for {stream.retention_hours:,} hours.",
+            "status",
+            Runbook.STREAM_BEHIND,
+        )
+        return aws.cloudwatch.MetricAlarm(
+            f"{self.name}-consumer-age",
+            alarm_description=notice.description,
+            namespace="AWS/Kinesis",
+            metric_name="SubscribeToShardEvent.MillisBehindLatest",
+            dimensions={"StreamName": stream.stream_name, "ConsumerName": consumer.consumer_name},
+            statistic="Maximum",
+            period=_MINUTE_SECONDS,
+            evaluation_periods=_BEHIND_MINUTES,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            threshold=age_seconds * 1000,
+            # Nobody is subscribed: that is the alarm about tasks.
+            treat_missing_data="notBreaching",
             alarm_actions=notice.actions,
             ok_actions=notice.actions,
             opts=self.child(),

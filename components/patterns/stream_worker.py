@@ -224,6 +224,8 @@ class StreamWorker(Component):
                 on_failure_queue=self.on_failure_queue,
                 service=self.service,
                 behind_seconds=args.behind_seconds or max(300, int(5 * args.acceptable_latency_seconds)),
+                stream=self.stream,
+                consumer=self.consumer,
                 rule=self.rule,
                 topic_arn=args.alarm_topic_arn,
             ),

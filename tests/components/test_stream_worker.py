@@ -113,6 +113,16 @@ def test_enhanced_fan_out_registers_a_consumer_and_reads_as_it():
     assert "kinesis:GetRecords" not in task_actions(recorder)
 
 
+def test_what_a_registered_consumer_has_not_read_raises_an_alarm_before_it_expires():
+    args = KinesisStreamArgs(retention_hours=48)
+    alarm = record(lambda: worker(enhanced_fan_out=True, stream=args)).one("MetricAlarm", "clicks-alarms-consumer-age")
+    inputs = alarm.inputs
+    assert (inputs["namespace"], inputs["metricName"]) == ("AWS/Kinesis", "SubscribeToShardEvent.MillisBehindLatest")
+    assert inputs["dimensions"].keys() == {"StreamName", "ConsumerName"}
+    assert (inputs["statistic"], inputs["threshold"]) == ("Maximum", 24 * 3600 * 1000)
+    assert not any("consumer-age" in name for name in record(lambda: worker()).names("MetricAlarm"))
+
+
 def test_events_of_the_bus_go_into_the_stream_by_a_key():
     recorder = record(
         lambda: worker(bus=EventBus("events"), event_pattern=EVENTS, partition_key_path="$.detail.data['channel-id']")
@@ -248,7 +258,7 @@ def test_the_manifest_tells_ops_everything():
     assert undelivered.holds is Holds.UNDELIVERED_EVENTS
     assert manifest.scaling is not None
     assert (manifest.scaling.policy, manifest.scaling.min, manifest.scaling.max) == ("lag", 1, 4)
-    assert len(manifest.alarms) == 8
+    assert len(manifest.alarms) == 9
     assert [rule.bus for rule in manifest.rules] == ["events-0a1b2c3"]
 
 

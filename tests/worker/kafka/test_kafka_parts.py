@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +12,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from contracts.messages import FAILURE, STREAM_POSITION, Failure, StreamPosition
+from contracts.messages import FAILURE, STREAM_POSITION, Failure, RecordBody, StreamPosition
 from worker.errors import SettingsError
 from worker.sources.kafka.assignment import Assignment, Keys, crashes_in
 from worker.sources.kafka.client import consumer_configuration
@@ -21,6 +22,7 @@ from worker.sources.kafka.settings import NewTopic, Order, Start, read
 from worker.sources.kafka.topics import Admin, ensure_topics
 from worker.sources.stream.holding import WorkerCrashedError
 from worker.sources.stream.lanes import Lanes
+from worker.sources.stream.on_failure import message_of
 from worker.sources.stream.records import Record
 
 SMALLEST = {
@@ -278,6 +280,30 @@ def test_a_dead_letter_is_the_record_with_reason_and_origin():
     position = StreamPosition.from_json(headers[STREAM_POSITION].decode())
     assert position is not None
     assert (position.stream_arn, position.shard_id, position.sequence_number) == ("arn:topic/orders", "orders/3", "17")
+
+
+def on_failure_message(key: bytes | None, *headers: tuple[str, bytes | None]) -> tuple[dict[str, Any], StreamPosition]:
+    subject = replace(record(17), key=key, partition_key=text_of(key), headers=headers)
+    failure = Failure(error="E", message="m", receive_count=1, retryable=True, queue_arn="arn", failed_at="now")
+    made = message_of(subject, "orders/3", "arn:topic/orders", failure)
+    position = StreamPosition.from_json(made["MessageAttributes"][STREAM_POSITION]["StringValue"])
+    assert position is not None
+    return made, position
+
+
+@pytest.mark.parametrize("key", [None, b"", b"g", b"\xff\x00"])
+def test_key_and_headers_can_be_had_again_from_the_on_failure_queue(key: bytes | None):
+    made, position = on_failure_message(key, ("trace", b"\xff"), ("trace", None), ("empty", b""))
+    assert made["MessageBody"] == "{}"
+    assert (None if position.keyless else position.partition_key.encode(errors="surrogateescape")) == key
+    assert position.headers == (("trace", "/w=="), ("trace", None), ("empty", ""))
+
+
+def test_a_key_or_headers_that_are_too_large_stay_in_the_topic():
+    for made, position in (on_failure_message(b"\xff" * 200_000), on_failure_message(b"g", ("h", b"x" * 900_000))):
+        assert (position.body, position.headers, position.sequence_number) == (RecordBody.REFERENCE, (), "17")
+        assert StreamPosition.from_json(made["MessageBody"]) == position
+        assert len(json.dumps(made)) < 10_000
 
 
 @pytest.mark.parametrize(

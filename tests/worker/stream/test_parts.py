@@ -118,14 +118,21 @@ def test_what_does_not_fit_is_a_reference(data: bytes) -> None:
     assert StreamPosition.from_json(made["MessageBody"]) == position
 
 
-@pytest.mark.parametrize("length", [MAX_MESSAGE_BYTES - 16_385, MAX_MESSAGE_BYTES - 16_384, MAX_MESSAGE_BYTES - 16_383])
+@pytest.mark.parametrize("length", range(MAX_MESSAGE_BYTES - 12_000, MAX_MESSAGE_BYTES, 1_000))
 def test_at_the_limit_it_fits_with_the_longest_attributes(length: int) -> None:
     message(b"x" * length, key="\N{SLICE OF PIZZA}" * 256, reason="\x01" * 1000)
+
+
+def test_as_much_as_fits_is_copied() -> None:
+    room = MAX_MESSAGE_BYTES - size_of(message(b"x")[0]) - 128
+    assert message(b"x" * room)[1].body is RecordBody.TEXT
 
 
 def test_a_position_that_is_none_is_told() -> None:
     assert StreamPosition.from_json("no JSON") is None
     assert StreamPosition.from_json('{"body": "cake"}') is None
+    assert StreamPosition.from_json("[]") is None
+    assert StreamPosition.from_json('{"body": "text", "headers": 3}') is None
 
 
 # -- lag ---------------------------------------------------------------------------------------------------------
@@ -185,20 +192,25 @@ def one(sequence_number: str) -> dict[str, Any]:
     }
 
 
-def test_polls_are_spaced_and_an_idle_shard_is_asked_once_a_second(account: Account) -> None:
+def test_polls_are_spaced_and_a_shard_that_stays_empty_is_asked_once_a_second(account: Account) -> None:
     client, time = account.client("kinesis"), Time()
     with Stubber(client) as stub:
         stub.add_response("get_shard_iterator", {"ShardIterator": "i1"})
         stub.add_response("get_records", {"Records": [one("1")], "NextShardIterator": "i2", "MillisBehindLatest": 500})
         stub.add_response("get_records", {"Records": [], "NextShardIterator": "i3", "MillisBehindLatest": 100})
         stub.add_response("get_records", {"Records": [], "NextShardIterator": "i4", "MillisBehindLatest": 0})
+        for number in range(5, 9):
+            empty = {"Records": [], "NextShardIterator": f"i{number}", "MillisBehindLatest": 0}
+            stub.add_response("get_records", empty)
+        stub.add_response("get_records", {"Records": [one("2")], "NextShardIterator": "i9", "MillisBehindLatest": 0})
         stub.add_response("get_records", {"Records": [], "MillisBehindLatest": 0, "ChildShards": []})
         reader = reader_of(client, time)
-        batches = [reader.read(10) for _ in range(4)]
-    assert time.waits == [0.0, MIN_POLL_SECONDS, MIN_POLL_SECONDS, 1.0]
-    assert [len(batch.records) for batch in batches] == [1, 0, 0, 0]
-    assert [batch.behind_seconds for batch in batches] == [0.5, 0.1, 0.0, 0.0]
-    assert [batch.ended for batch in batches] == [False, False, False, True]
+        batches = [reader.read(10) for _ in range(9)]
+    waits = [round(wait / MIN_POLL_SECONDS, 3) for wait in time.waits]
+    assert waits == [0, 1, 1, 1, 2, 4, 5, 5, 1]  # in fifths of a second: five reads, then fewer, then five again
+    assert [len(batch.records) for batch in batches] == [1, 0, 0, 0, 0, 0, 0, 1, 0]
+    assert [batch.behind_seconds for batch in batches] == [0.5, 0.1, *[0.0] * 7]
+    assert [batch.ended for batch in batches] == [*[False] * 8, True]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,6 +34,15 @@ class KafkaRecord(Record):
     @property
     def lane_key(self) -> str:
         return self.lane
+
+    @property
+    def keyless(self) -> bool:
+        return self.key is None
+
+    def headers_as_text(self) -> tuple[tuple[str, str | None], ...]:
+        return tuple(
+            (name, None if value is None else base64.b64encode(value).decode()) for name, value in self.headers
+        )
 
     @classmethod
     def from_message(cls, message: Message, order: Order) -> KafkaRecord:

@@ -97,35 +97,30 @@ class Handling(Generic[H]):
             # Not ours any more, or soon not: the next owner begins with it. Put off, it is forgotten with its owner.
             self.lanes.put_off(work, 0.1)
             return
-        fields = {
-            Field.SHARD: holding.shard_id,
-            Field.SEQUENCE_NUMBER: record.sequence_number,
-            Field.PARTITION_KEY: record.partition_key,
-            Field.ATTEMPT: work.attempt,
-        }
-        with logs.context(**fields):
-            started = time.monotonic()
-            if work.given_up is not None:
+        started = time.monotonic()
+        if work.given_up is not None:
+            with logs.context(lambda: _fields(work)):
                 self._give_up(work, work.given_up, started, retryable=work.retryable)
-                return
-            try:
-                event = _event_of(record.data)
-            except EventError as error:
+            return
+        try:
+            event = _event_of(record.data)
+        except EventError as error:
+            with logs.context(lambda: _fields(work)):
                 self._give_up(work, error, started, retryable=False)
+            return
+        key = event.idempotency_key
+        attempt = work.attempt
+        with logs.context(lambda: _fields(work, attempt, event)):
+            if event.replay_for and event.replay_for != self.application:
+                self._done(work)
+                _log(logging.INFO, Outcome.SKIPPED, started)
                 return
-            key = event.idempotency_key
-            fields = {Field.EVENT_ID: event.id, Field.EVENT_TYPE: event.detail_type, Field.IDEMPOTENCY_KEY: key}
-            with logs.context(**fields):
-                if event.replay_for and event.replay_for != self.application:
-                    self._done(work)
-                    _log(logging.INFO, Outcome.SKIPPED, started)
-                    return
-                holding.begin(key)
-                try:
-                    verdict = self.executor.execute(event, holding.remaining_seconds)
-                finally:
-                    holding.end(key)
-                self._settle(work, verdict, started)
+            holding.begin(key)
+            try:
+                verdict = self.executor.execute(event, holding.remaining_seconds)
+            finally:
+                holding.end(key)
+            self._settle(work, verdict, started)
 
     def _settle(self, work: Work[H], verdict: Verdict, started: float) -> None:
         if verdict.result in (Result.HANDLED, Result.DUPLICATE):
@@ -176,6 +171,21 @@ class Handling(Generic[H]):
         self.lanes.finish(work)
 
 
+def _fields(work: Work[H], attempt: int | None = None, event: Event | None = None) -> dict[str, object]:
+    """What every line about this record tells; `attempt` is the one that the line is about."""
+    fields: dict[str, object] = {
+        Field.SHARD: work.owner.shard_id,
+        Field.SEQUENCE_NUMBER: work.record.sequence_number,
+        Field.PARTITION_KEY: work.record.partition_key,
+        Field.ATTEMPT: work.attempt if attempt is None else attempt,
+    }
+    if event is not None:
+        fields[Field.EVENT_ID] = event.id
+        fields[Field.EVENT_TYPE] = event.detail_type
+        fields[Field.IDEMPOTENCY_KEY] = event.idempotency_key
+    return fields
+
+
 def _event_of(data: bytes) -> Event:
     try:
         text = data.decode()
@@ -195,6 +205,8 @@ def _log(
     fields: dict[str, object] | None = None,
     error: Exception | None = None,
 ) -> None:
+    if not logger.isEnabledFor(level):
+        return
     extra: dict[str, object] = {
         Field.OUTCOME: outcome.value,
         Field.DURATION_MS: round((time.monotonic() - started) * 1000, 1),

@@ -23,6 +23,7 @@ __all__ = ["PollingReader", "Reader", "error_code", "list_shards", "retrying", "
 MIN_POLL_SECONDS = 0.2
 """Kinesis allows five reads a second of a shard, shared by all applications that poll it."""
 IDLE_POLL_SECONDS = 1.0
+"""Reached by doubling: a shard that was empty once has its next record soon, one that is empty for long has not."""
 MAX_PAUSE_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class PollingReader:
         self._clock = clock
         self._iterator: str | None = None
         self._next_at = clock()
+        self._empty_reads = 0
 
     def read(self, limit: int) -> Batch:
         self._wait(max(0.0, self._next_at - self._clock()))
@@ -128,8 +130,12 @@ class PollingReader:
         if records:
             self._checkpoint = records[-1].sequence_number
         behind_seconds = answer.get("MillisBehindLatest", 0) / 1000
-        if not records and not behind_seconds:
-            self._next_at += IDLE_POLL_SECONDS - MIN_POLL_SECONDS
+        if records or behind_seconds:
+            self._empty_reads = 0
+        else:
+            idle_seconds = min(MIN_POLL_SECONDS * 2 ** min(self._empty_reads, 10), IDLE_POLL_SECONDS)
+            self._next_at += idle_seconds - MIN_POLL_SECONDS
+            self._empty_reads += 1
         self._iterator = answer.get("NextShardIterator")
         return Batch(
             records=records,

@@ -22,8 +22,10 @@ __all__ = ["MAX_MESSAGE_BYTES", "OnFailure", "message_of"]
 
 MAX_MESSAGE_BYTES = 1_048_576
 """SQS: body and attributes (names, types and values) together."""
-_ATTRIBUTES_BYTES = 16_384
-"""Room for the two attributes: a reason of 1,000 characters, a partition key of 256, each up to six bytes in JSON."""
+_POSITION_BYTES = 65_536
+"""A position is larger only with a key or headers of Kafka that are; they stay in the topic with the record then."""
+_NAMES_BYTES = 128
+"""Names and types of the two attributes, and what the kind of body changes in the position."""
 
 logger = logging.getLogger(__name__)
 
@@ -40,24 +42,34 @@ def message_of(
         arrived_at=record.arrived_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         body=RecordBody.TEXT,
         application=application,
+        keyless=record.keyless,
+        headers=record.headers_as_text(),
     )
-    position, body = _body(record.data, position)
+    reason = failure.to_json()
+    if len(position.to_json()) > _POSITION_BYTES:
+        position, body = _reference(replace(position, partition_key="", headers=()))
+    else:
+        room = MAX_MESSAGE_BYTES - len(position.to_json()) - len(reason.encode()) - _NAMES_BYTES
+        position, body = _body(record.data, position, room)
     return {
         "MessageBody": body,
         "MessageAttributes": {
-            FAILURE: {"DataType": "String", "StringValue": failure.to_json()},
+            FAILURE: {"DataType": "String", "StringValue": reason},
             STREAM_POSITION: {"DataType": "String", "StringValue": position.to_json()},
         },
     }
 
 
-def _body(data: bytes, position: StreamPosition) -> tuple[StreamPosition, str]:
-    room = MAX_MESSAGE_BYTES - _ATTRIBUTES_BYTES
+def _body(data: bytes, position: StreamPosition, room: int) -> tuple[StreamPosition, str]:
     text = _acceptable_text(data)
     if text is not None and len(data) <= room:
         return position, text
     if data and text is None and len(data) <= room * 3 // 4 - 4:
         return replace(position, body=RecordBody.BASE64), base64.b64encode(data).decode()
+    return _reference(position)
+
+
+def _reference(position: StreamPosition) -> tuple[StreamPosition, str]:
     position = replace(position, body=RecordBody.REFERENCE)
     return position, position.to_json()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from worker.sources.stream.records import Record
 
@@ -13,7 +13,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """The records of one shard between its written checkpoint and the last one read. Thread-safe.
+    """The records of one shard between its written checkpoint and the last one read. Thread-safe; one thread reads.
 
     Args:
         checkpoint: as it is in the table.
@@ -26,6 +26,7 @@ class Progress:
         self._reached = checkpoint
         self._unwritten = 0
         self._written = checkpoint
+        self._wakes: Callable[[], bool] | None = None
 
     def add(self, records: Sequence[Record]) -> None:
         """Take in what was read, in order."""
@@ -41,7 +42,7 @@ class Progress:
                 self._settled.remove(first)
                 self._reached = first.sequence_number
                 self._unwritten += 1
-            self._changed.notify_all()
+            self._wake()
 
     def reached(self) -> tuple[str, int]:
         """The checkpoint to write, and the token for `written`."""
@@ -53,7 +54,7 @@ class Progress:
         with self._changed:
             self._written = checkpoint
             self._unwritten -= token
-            self._changed.notify_all()
+            self._wake()
 
     @property
     def dirty(self) -> bool:
@@ -80,8 +81,18 @@ class Progress:
             def room() -> int:
                 return limit - len(self._order) - (self._unwritten if until_written else 0)
 
-            self._changed.wait_for(lambda: room() >= max(1, limit // 2), timeout_seconds)
-            return room() if room() >= max(1, limit // 2) else 0
+            def enough() -> bool:
+                return room() >= max(1, limit // 2)
+
+            self._wakes = enough
+            self._changed.wait_for(enough, timeout_seconds)
+            self._wakes = None
+            return room() if enough() else 0
+
+    def _wake(self) -> None:
+        """Only for what is waited for: to wake a thread for each record costs more than most handlers."""
+        if self._wakes is not None and self._wakes():
+            self._changed.notify_all()
 
     def oldest_age_seconds(self) -> float:
         """How long ago the first record that is not settled arrived; 0 when there is none."""

@@ -33,6 +33,15 @@ class Record:
         """Records with the same are handled in order."""
         return self.partition_key
 
+    @property
+    def keyless(self) -> bool:
+        """Whether the producer set no key, which only Kafka allows."""
+        return False
+
+    def headers_as_text(self) -> tuple[tuple[str, str | None], ...]:
+        """As a `StreamPosition` has them; Kinesis has none."""
+        return ()
+
     @classmethod
     def from_kinesis(cls, document: Mapping[str, Any]) -> Record:
         return cls(

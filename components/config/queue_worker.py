@@ -33,6 +33,16 @@ class QueueSettings(Settings):
     )
     retention_days: int = Field(4, ge=1, le=14, description="a whole number from 1 to 14 days; default 4")
     delay_seconds: int = Field(0, ge=0, le=900, description="a whole number from 0 to 900 seconds; default 0")
+    batch_size: int = Field(
+        10, ge=1, le=10, description="a whole number from 1 to 10 messages that a task receives at once; default 10"
+    )
+    receive_wait_seconds: int = Field(
+        20,
+        ge=1,
+        le=20,
+        description="a whole number from 1 to 20 seconds that a receive waits for the first message; shorter asks, and "
+        "costs, more often; default 20",
+    )
     visibility_timeout_seconds: int | None = Field(
         None,
         ge=1,

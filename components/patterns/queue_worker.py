@@ -46,6 +46,9 @@ class QueueWorkerArgs(WorkerArgs):
         event_pattern: which events; default None: no rule is made, and something else (a topic) sends to the queue.
         queue: default a standard queue with five receives.
         message_group_id: FIFO only: the group of all events; default the pattern's name.
+        batch_size: messages per receive, 1 to 10; default 10. A task never takes more than it can start soon.
+        receive_wait_seconds: length of a long poll, 1 to 20; default 20, which is the cheapest. The worker shortens it
+            to half the stop timeout.
         policy: what the number of tasks follows; default backlog per task.
         acceptable_latency_seconds: how long a message may wait; default 60.
         processing_seconds: what one task spends on one message; default 1.
@@ -60,6 +63,8 @@ class QueueWorkerArgs(WorkerArgs):
     event_pattern: Mapping[str, Any] | None = None
     queue: QueueArgs = field(default_factory=QueueArgs)
     message_group_id: str | None = None
+    batch_size: int = 10
+    receive_wait_seconds: int = 20
     policy: ScalingPolicy = ScalingPolicy.BACKLOG_PER_TASK
     acceptable_latency_seconds: float = 60
     processing_seconds: float = 1
@@ -73,6 +78,8 @@ class QueueWorkerArgs(WorkerArgs):
 
 _RULES = (
     Range("concurrency", 1, 100, "messages"),
+    Range("batch_size", 1, 10, "messages"),
+    Range("receive_wait_seconds", 1, 20, "seconds"),
     IDEMPOTENCY_RULE,
     OWNED_VARIABLES,
     Range("oldest_message_seconds", 60, 1_209_600, "seconds"),
@@ -125,6 +132,8 @@ class QueueWorker(Component):
                 env.DEAD_LETTER_QUEUE_URL: self.queue.dead_letter_queue.url,
                 env.MAX_RECEIVE_COUNT: str(self.queue.max_receive_count),
                 env.VISIBILITY_TIMEOUT_SECONDS: str(self.queue.visibility_timeout_seconds),
+                env.BATCH_SIZE: str(args.batch_size),
+                env.RECEIVE_WAIT_SECONDS: str(args.receive_wait_seconds),
             },
             grants=[*self.queue.consume(), *self.queue.dead_letter_queue.send()],
             table=self.table,

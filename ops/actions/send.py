@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from contracts.errors import EventError
 from contracts.events import MAX_ENTRY_BYTES, Event
 from ops.actions.replay.batching import batches
@@ -109,15 +111,31 @@ def _check_bus(client: EventBridgeClient, bus: str) -> None:
     try:
         client.describe_event_bus(Name=bus)
     except client.exceptions.ResourceNotFoundException:
+        # PutEvents would answer success and drop the events (user guide, "Handling failures with PutEvents").
         raise OpsError(
-            f"the event bus {bus!r} does not exist (in this account and region)",
-            "`aws events list-event-buses` shows what exists; `--pattern NAME` finds the bus of a pattern",
+            f"the event bus {bus!r} does not exist (in this account and region); there are: {_known_buses(client)}",
+            "`--pattern NAME` finds the bus of a pattern",
         ) from None
     except Exception as error:
         explained = explain(error, f"the event bus {bus}")
         if "AccessDenied" not in explained.message:
             raise explained from error
         # Whoever may only publish may not describe: PutEvents itself will tell.
+
+
+def _known_buses(client: EventBridgeClient) -> str:
+    names: list[str] = []
+    token: dict[str, Any] = {}
+    try:
+        while True:
+            page = client.list_event_buses(**token)
+            names += [found["Name"] for found in page["EventBuses"]]
+            if not page.get("NextToken"):
+                break
+            token = {"NextToken": page["NextToken"]}
+    except (ClientError, BotoCoreError):  # whoever may describe one bus need not be allowed to list them
+        return "unknown, listing them failed"
+    return ", ".join(sorted(names)) or "none"
 
 
 def _send_batch(client: EventBridgeClient, batch: list[tuple[int, dict[str, Any]]], report: SendReport) -> None:

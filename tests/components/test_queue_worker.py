@@ -63,6 +63,7 @@ def test_the_worker_finds_everything_in_its_environment():
     environment = environment_of(record(lambda: worker(concurrency=4, queue=QueueArgs(max_receive_count=3))))
     queues = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}"
     assert environment == {
+        "BATCH_SIZE": "10",
         "CHECK_SCHEMAS": "true",
         "CONCURRENCY": "4",
         "DEAD_LETTER_QUEUE_URL": f"{queues}/orders-dlq-0a1b2c3",
@@ -75,9 +76,15 @@ def test_the_worker_finds_everything_in_its_environment():
         "MAX_RECEIVE_COUNT": "3",
         "MENU": "margherita",
         "QUEUE_URL": f"{queues}/orders-0a1b2c3",
+        "RECEIVE_WAIT_SECONDS": "20",
         "STOP_TIMEOUT_SECONDS": "120",
         "VISIBILITY_TIMEOUT_SECONDS": "30",
     }
+
+
+def test_receives_are_as_large_and_as_patient_as_asked():
+    environment = environment_of(record(lambda: worker(batch_size=1, receive_wait_seconds=5)))
+    assert (environment["BATCH_SIZE"], environment["RECEIVE_WAIT_SECONDS"]) == ("1", "5")
 
 
 def test_an_image_may_name_its_own_handler():
@@ -155,6 +162,8 @@ def test_the_manifest_says_where_dead_letters_belong():
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
+        ({"batch_size": 11}, "batch_size is 11; allowed is a whole number from 1 to 10 messages"),
+        ({"receive_wait_seconds": 0}, "receive_wait_seconds is 0; allowed is a whole number from 1 to 20 seconds"),
         ({"concurrency": 0}, "concurrency is 0; allowed is a whole number from 1 to 100 messages"),
         ({"idempotency_expires_hours": 0}, "idempotency_expires_hours is 0; allowed is a whole number from 1 to 8,760"),
         ({"oldest_message_seconds": 5}, "oldest_message_seconds is 5; allowed is a whole number from 60 to 1,209,600"),

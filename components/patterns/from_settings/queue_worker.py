@@ -60,6 +60,8 @@ def queue_worker_args(
             delay_seconds=queue.delay_seconds,
             encryption_key=shared.encryption_key,
         ),
+        batch_size=queue.batch_size,
+        receive_wait_seconds=queue.receive_wait_seconds,
         policy=scaling.policy,
         acceptable_latency_seconds=scaling.acceptable_latency_seconds,
         processing_seconds=scaling.processing_seconds,

@@ -2,7 +2,8 @@
 
 An entry without Source, DetailType or Detail, or whose Detail is no JSON object, fails (InvalidArgument,
 MalformedDetail); a request over 1 MB fails as a whole; an entry's Time is the event's. An event for a bus that does not
-exist is *accepted and lost*: that is what AWS does (aws/aws-sdk issue 186), so only the server's log tells.
+exist is *accepted and lost*: that is what AWS does (EventBridge user guide, "Handling failures with PutEvents";
+aws/aws-sdk issue 186), so only the server's log tells.
 """
 
 from __future__ import annotations

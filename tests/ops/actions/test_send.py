@@ -169,6 +169,8 @@ def test_stdin_and_a_bus_that_does_not_exist(scene: Scene) -> None:
 
     assert ran.code == ExitCode.ERROR
     assert "event bus 'nowhere' does not exist" in ran.stderr
+    known = ran.stderr.split("there are: ")[1].splitlines()[0]
+    assert "default" in known
     assert ran.stdout == ""
 
 

@@ -47,19 +47,22 @@ class _Process:
 
 
 class RabbitMq:
-    """A node of one, without plugins."""
+    """A node of one, without plugins, on AMQP and, with a certificate (``ca.pem``, ``key.pem``), on AMQPS."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, certificate: Path | None = None) -> None:
         if not _RABBITMQ.exists() or shutil.which("epmd") is None:
             pytest.skip("RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)")
         self._home = home
         self.port = free_port()
         self.url = f"amqp://127.0.0.1:{self.port}"
+        tls_port = free_port()
+        self.tls_url = f"amqps://localhost:{tls_port}"
         self._node: _Process | None = None
         # Erlang's port mapper would otherwise be a daemon that outlives the node.
         names_port = str(free_port())
         (home / "rabbitmq.conf").write_text(
             f"listeners.tcp.default = 127.0.0.1:{self.port}\ndefault_user = {USERNAME}\ndefault_pass = {PASSWORD}\n"
+            + (_tls(certificate, tls_port) if certificate else "")
         )
         (home / "plugins").write_text("[].")
         self._environment = {
@@ -117,6 +120,18 @@ class RabbitMq:
     def end(self) -> None:
         self.kill()
         self._names.kill()
+
+
+def _tls(certificate: Path, port: int) -> str:
+    lines = {
+        "listeners.ssl.default": f"127.0.0.1:{port}",
+        "ssl_options.cacertfile": certificate / "ca.pem",
+        "ssl_options.certfile": certificate / "ca.pem",
+        "ssl_options.keyfile": certificate / "key.pem",
+        "ssl_options.verify": "verify_none",
+        "ssl_options.fail_if_no_peer_cert": "false",
+    }
+    return "".join(f"{name} = {value}\n" for name, value in lines.items())
 
 
 _ACTIVEMQ_XML = """<beans xmlns="http://www.springframework.org/schema/beans"

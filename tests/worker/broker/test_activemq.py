@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.emulator import Account
-from tests.worker.broker.servers import PASSWORD, ActiveMq
+from tests.worker.broker.servers import ActiveMq
 from tests.worker.broker.support import ActiveShop, reason_of
 from tests.worker.support import envelope, wait_for
 
@@ -164,34 +162,6 @@ def test_a_wrong_password_is_told_and_tried_again(account: Account, tmp_path: Pa
     assert len(reasons) == 1
     assert "invalid" in reasons.pop()
     assert "wrong-one" not in worker.text()
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with ``ca.pem``, which is its own authority, for the host ``localhost``, and ``keys.p12``."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed (Debian: apt-get install openssl)")
-    home = tmp_path_factory.mktemp("certificate")
-
-    def run(*command: str) -> None:
-        subprocess.run(command, cwd=home, check=True, capture_output=True)
-
-    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2", "-nodes")
-    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", "key.pem", "-out", "ca.pem", *subject)
-    run(
-        "openssl",
-        "pkcs12",
-        "-export",
-        "-inkey",
-        "key.pem",
-        "-in",
-        "ca.pem",
-        "-out",
-        "keys.p12",
-        "-passout",
-        f"pass:{PASSWORD}",
-    )
-    return home
 
 
 def test_tls_is_spoken_and_the_certificate_checked(

@@ -8,6 +8,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from contracts.messages import FAILURE
 from tests.emulator import Account
 from tests.worker.broker.servers import RabbitMq
@@ -306,3 +308,27 @@ def test_a_wrong_password_is_told_and_tried_again(account: Account, tmp_path: Pa
     assert len(reasons) == 1
     assert "ACCESS_REFUSED" in reasons.pop()
     assert "wrong-one" not in worker.text()
+
+
+def test_tls_is_spoken_and_the_certificate_checked(
+    account: Account, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, certificate: Path
+) -> None:
+    server = RabbitMq(tmp_path_factory.mktemp("rabbitmq-tls"), certificate)
+    trusting = str(certificate / "ca.pem")
+    try:
+        server.start()
+        shop = RabbitShop(account, tmp_path, server)
+        # GIVEN workers that do not trust the authority, or call the broker by another name than its certificate's
+        stranger = server.tls_url.replace("localhost", "127.0.0.1")
+        with shop.worker(BROKER_URLS=server.tls_url) as distrustful:
+            wait_for("a refusal", lambda: "cannot connect" in distrustful.text())
+        with shop.worker(BROKER_URLS=stranger, BROKER_CA_FILE=trusting) as misled:
+            wait_for("a refusal", lambda: "cannot connect" in misled.text())
+        # WHEN one trusts it and knows its name, THEN it works
+        with shop.worker(BROKER_URLS=server.tls_url, BROKER_CA_FILE=trusting) as worker:
+            worker.wait_until_consuming()
+            shop.send([envelope("a"), envelope("b", poison=True)])
+            wait_for("the work", lambda: worker.outcomes() == {"handled": 1, "dead-lettered": 1})
+        assert distrustful.outcomes() == misled.outcomes() == {}
+    finally:
+        server.end()

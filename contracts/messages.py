@@ -14,12 +14,15 @@ from typing import Final
 __all__ = [
     "ERROR_CODE",
     "ERROR_MESSAGE",
+    "EXECUTION_ID",
     "FAILURE",
     "MAX_ATTRIBUTES",
     "RECEIVE_COUNT",
     "REPLAY",
     "REPLAY_COUNT",
     "RULE_ARN",
+    "SCHEDULED_TIME",
+    "SCHEDULE_ARN",
     "STREAM_POSITION",
     "TARGET_ARN",
     "Failure",
@@ -46,6 +49,12 @@ RULE_ARN: Final = "RULE_ARN"
 TARGET_ARN: Final = "TARGET_ARN"
 ERROR_CODE: Final = "ERROR_CODE"
 ERROR_MESSAGE: Final = "ERROR_MESSAGE"
+
+# Set by EventBridge Scheduler, with TARGET_ARN and the errors above (Scheduler user guide, "Configuring a dead-letter
+# queue for a schedule").
+SCHEDULE_ARN: Final = "SCHEDULE_ARN"
+SCHEDULED_TIME: Final = "SCHEDULED_TIME"
+EXECUTION_ID: Final = "EXECUTION_ID"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from ops.actions.replay.routing import Router
 from ops.actions.replay.sender import Sender
 from ops.actions.replay.snapshot import Quota, Snapshot
 from ops.actions.replay.state import RunState
+from ops.actions.replay.subscriptions import Subscriptions
 from ops.actions.replay.tally import Tally
 from ops.errors import OpsError
 
@@ -201,6 +202,7 @@ class _Run:
             self._directory,
             destinations,
             resolvers_of(self._aws, self._directory, destinations, options.replay_limit),
+            Subscriptions(self._aws, self._directory, destinations, dlq),
             to=options.to,
             manifest_origin=self._source.manifest_origin,
             max_replays=options.replay_limit,

@@ -10,6 +10,7 @@ from ops.actions.replay.destinations.targets import TargetDeliveries
 from ops.actions.replay.eventbridge import EventTargets
 from ops.actions.replay.records import Records
 from ops.actions.replay.routing import Resolver
+from ops.actions.replay.schedules import Schedules
 from ops.actions.replay.stored_records import StoredRecords
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def resolvers_of(aws: Aws, directory: QueueDirectory, destinations: Destinations
         destinations: of the run.
         max_replays: of the run, for what carries its count in its data.
     """
+    deliveries = TargetDeliveries(destinations, directory)
     return [
-        EventTargets(aws, TargetDeliveries(destinations, directory)),
+        EventTargets(aws, deliveries),
+        Schedules(aws, deliveries),
         Records(destinations, StoredRecords(aws, destinations), max_replays),
     ]

@@ -33,13 +33,14 @@ class Router:
 
     The order: `to`; the resolvers, which know messages by what they carry; the queue named in the worker's `Failure`;
     the queue that SQS dead-lettered it from; the origin in the manifest; the only queue that names this one as its
-    dead-letter queue.
+    dead-letter queue; the last resort.
 
     Args:
         dlq: the dead-letter queue.
         directory: looks queues up.
         destinations: of the run.
         resolvers: asked in this order.
+        last_resort: asked when nothing else tells; None asks nobody.
         to: URL of the one destination, or None.
         manifest_origin: the ARN that the stack published for this queue, or None.
         max_replays: a message replayed this often is refused; 1 or more.
@@ -51,6 +52,7 @@ class Router:
         directory: QueueDirectory,
         destinations: Destinations,
         resolvers: Sequence[Resolver] = (),
+        last_resort: Resolver | None = None,
         *,
         to: str | None,
         manifest_origin: str | None,
@@ -60,6 +62,7 @@ class Router:
         self._directory = directory
         self._destinations = destinations
         self._resolvers = resolvers
+        self._last_resort = last_resort
         self._to = to
         self._manifest_origin = manifest_origin
         self._max_replays = max_replays
@@ -80,7 +83,12 @@ class Router:
             if found := resolver.resolve(message):
                 return replace(found, reason=f"{found.reason}; {_HOW}") if isinstance(found, Refusal) else found
         url = self._destination(message)
-        return url if isinstance(url, Refusal) else self._delivery(message, url)
+        if isinstance(url, str):
+            return self._delivery(message, url)
+        found = self._last_resort.resolve(message) if self._last_resort else None
+        if found is None:
+            return url
+        return replace(found, reason=f"{found.reason}; {_HOW}") if isinstance(found, Refusal) else found
 
     def _delivery(self, message: DeadLetter, url: str) -> Delivery:
         queue = self._destinations.queue(url)

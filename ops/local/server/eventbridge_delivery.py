@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.iam_evaluator import pin_request_origin
@@ -106,7 +107,6 @@ class _Pipeline:
 
     def _dead_letter(self, delivery: Delivery, retries: int, error: DeliveryError, exhausted: Exhausted | None) -> None:
         target_arn: str = delivery.target.get("Arn", "")
-        rule_arn: str = delivery.rule.get("Arn", "")
         queue_arn = (delivery.target.get("DeadLetterConfig") or {}).get("Arn")
         if not queue_arn:
             logger.warning("event for %s is lost (%s: %s); the target has no DLQ", target_arn, error.code, error)
@@ -117,7 +117,7 @@ class _Pipeline:
             logger.warning("event for %s is lost (%s): its DLQ takes nothing: %s", target_arn, error.code, refusal)
             return
         attributes = {
-            "RULE_ARN": _text(rule_arn),
+            **_origin(delivery),
             "TARGET_ARN": _text(target_arn),
             "ERROR_CODE": _text(str(error.code)),
             "ERROR_MESSAGE": _text(str(error)[:_ERROR_MESSAGE_CHARACTERS]),
@@ -125,7 +125,8 @@ class _Pipeline:
         }
         if exhausted:
             attributes["EXHAUSTED_RETRY_CONDITION"] = _text(str(exhausted))
-        message = {"MessageBody": json.dumps(delivery.original()), "MessageAttributes": attributes}
+        body = json.dumps(delivery.original()) if delivery.by_rule else str(delivery.target.get("Input") or "{}")
+        message = {"MessageBody": body, "MessageAttributes": attributes}
         run_on_loop(lambda: sqs._act_send_message(message, queue["url"]))
 
     @staticmethod
@@ -139,6 +140,21 @@ class _Pipeline:
             return None
         account_id = current_scope().account_id
         return send_refusal(queue, service=EVENTS, source_arn=delivery.rule["Arn"], source_account=account_id)
+
+
+def _origin(delivery: Delivery) -> dict[str, dict[str, str]]:
+    """Who delivered: a rule by its ARN, a schedule with the run that failed (Scheduler user guide, "Configuring a …
+    dead-letter queue")."""
+    arn = str(delivery.rule.get("Arn", ""))
+    if delivery.by_rule:
+        return {"RULE_ARN": _text(arn)}
+    at = datetime.fromtimestamp(float(delivery.event["Time"]), UTC)
+    return {
+        "SCHEDULE_ARN": _text(arn),
+        "SCHEDULED_TIME": _text(at.strftime("%Y-%m-%dT%H:%M:%SZ")),
+        "EXECUTION_ID": _text(str(delivery.event["EventId"])),
+        "IS_PAYLOAD_TRUNCATED": _text("false"),
+    }
 
 
 def _text(value: str) -> dict[str, str]:

@@ -9,7 +9,6 @@ See https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-con
 from __future__ import annotations
 
 import time
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,7 +51,7 @@ def install(settings: ServerSettings) -> None:
     def filled(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], *rest: Any, **more: Any) -> Any:
         arn = str(rule.get("Arn", ""))
         if ":scheduler:" in arn and target.get("Input"):
-            target = with_context(target, arn, datetime.fromtimestamp(float(event["Time"]), UTC), str(uuid.uuid4()))
+            target = with_context(target, arn, datetime.fromtimestamp(float(event["Time"]), UTC), str(event["EventId"]))
         return invoke(target, event, rule, *rest, **more)
 
     update = scheduler._update_schedule

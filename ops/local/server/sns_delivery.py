@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 import urllib.error
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ SERVICE = "sns.amazonaws.com"
 _DEFAULT_RETRIES = 3
 _DEFAULT_DELAY_SECONDS = 20
 _TOO_MANY_REQUESTS = 429
+_UNSUBSCRIBE = re.compile(r'SubscriptionArn=[^"]*:example"')
+"""MiniStack names no subscription in UnsubscribeURL; on AWS a subscriber finds its own there."""
 
 logger = logging.getLogger("ops.local.server.sns")
 
@@ -133,6 +136,7 @@ class _Fanout:
             if not subscription.get("confirmed") or not filter_matches(subscription, attributes, text):
                 continue
             envelope = sns._build_envelope(topic_arn, msg_id, text, subject, attributes, False)
+            envelope = _UNSUBSCRIBE.sub(f'SubscriptionArn={subscription.get("arn", "")}"', envelope)
             self._send(
                 _Message(
                     topic_arn, msg_id, subscription, text, envelope, attributes, message_group_id, message_dedup_id

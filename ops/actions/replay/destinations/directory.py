@@ -14,6 +14,7 @@ from ops.actions.replay.destinations.connection import Connection
 from ops.actions.replay.destinations.ecs_task import EcsCluster
 from ops.actions.replay.destinations.event_bus import EventBus
 from ops.actions.replay.destinations.function import LambdaFunction
+from ops.actions.replay.destinations.http_endpoint import HttpEndpoint
 from ops.actions.replay.destinations.kafka_topic import KafkaTopic, producer_settings
 from ops.actions.replay.destinations.kinesis import KinesisStream
 from ops.actions.replay.destinations.log_group import LogGroup
@@ -68,6 +69,9 @@ class Destinations:
 
     def bus(self, arn: str) -> EventBus:
         return self._once("bus", arn, lambda: EventBus(self._client("events", arn), arn))
+
+    def http_endpoint(self, url: str) -> HttpEndpoint:
+        return self._once("http", url, lambda: HttpEndpoint(url))
 
     def topic_of_kafka(self, arn: str) -> KafkaTopic | Refusal:
         """The topic with this ARN, or why its brokers cannot be reached from here."""

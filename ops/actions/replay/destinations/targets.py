@@ -29,8 +29,8 @@ class Invocation:
 
     Attributes:
         message: the dead letter.
-        target: as ListTargetsByRule answers it.
-        event: the event as the rule matched it.
+        target: as ListTargetsByRule, or GetSchedule, answers it.
+        event: the event as the rule matched it; what a schedule puts on a bus.
         input: what the target gets, its Input, InputPath or InputTransformer applied.
         origin: who would have invoked it, e.g. ``events-rule/orders``.
     """
@@ -106,8 +106,10 @@ class TargetDeliveries:
         return Delivery.to(self._destinations.topic(invocation.arn), invocation.input)
 
     def _to_stream(self, invocation: Invocation) -> Delivery | Refusal:
-        path = (invocation.target.get("KinesisParameters") or {}).get("PartitionKeyPath")
+        parameters = invocation.target.get("KinesisParameters") or {}
+        path = parameters.get("PartitionKeyPath")
         key = as_text(resolve_path(path, invocation.event)) if path else str(invocation.event.get("id") or "")
+        key = str(parameters.get("PartitionKey") or key)  # a schedule's is a constant
         if not key:
             return Refusal(f"the event has nothing at {path or '$.id'}, which is the partition key of its target")
         return Delivery.to(self._destinations.stream(invocation.arn), StreamRecord(invocation.input.encode(), key))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 from ops.local.server.scheduler_context import with_context
 from tests.emulator import Account
-from tests.ops.local.server.helpers import wait_until
+from tests.ops.local.server.helpers import queue, receive, wait_until
 
 
 def test_every_attribute_is_filled_in_and_the_schedule_itself_stays_as_it_is() -> None:
@@ -51,3 +52,28 @@ def test_a_schedule_that_is_changed_to_a_time_fires_at_it(account: Account) -> N
     scheduler.update_schedule(ScheduleExpression="rate(1 hour)", Description="the same", **rest)
     time.sleep(2.5)
     assert depth() == 2
+
+
+def test_a_run_that_cannot_be_started_is_dead_lettered_as_scheduler_does(account: Account) -> None:
+    url, arn = queue(account, "dlq")
+    at = (datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
+    missing = arn.replace(":dlq", ":none")
+    schedule = account.client("scheduler").create_schedule(
+        Name="report",
+        ScheduleExpression=f"at({at})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={
+            "Arn": missing,
+            "RoleArn": f"arn:aws:iam::{account.id}:role/r",
+            "Input": '{"at": "<aws.scheduler.scheduled-time>", "run": "<aws.scheduler.execution-id>"}',
+            "DeadLetterConfig": {"Arn": arn},
+        },
+    )["ScheduleArn"]
+
+    message = receive(account, url, wait_seconds=20)
+
+    values = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert (values["SCHEDULE_ARN"], values["TARGET_ARN"], values["ERROR_CODE"]) == (schedule, missing, "NO_RESOURCE")
+    assert json.loads(message["Body"]) == {"at": values["SCHEDULED_TIME"], "run": values["EXECUTION_ID"]}
+    assert values["SCHEDULED_TIME"].startswith(at[:16])
+    assert "RULE_ARN" not in values

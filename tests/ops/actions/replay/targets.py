@@ -192,6 +192,7 @@ def function(scene: Scene, queue_url: str) -> str:
         Runtime="python3.12",
         Role=role(scene),
         Handler="code.handle",
+        Timeout=60,
         Code={"ZipFile": archive.getvalue()},
     )
     return str(made["FunctionArn"])

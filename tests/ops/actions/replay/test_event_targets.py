@@ -124,7 +124,7 @@ def test_a_function_is_invoked_for_each(scene: Scene) -> None:
 
     _all_moved(scene.replay(rule.dlq), 5, "function f")
 
-    wait_until(lambda: scene.counts(seen)[0] == 5, "five invocations")
+    wait_until(lambda: scene.counts(seen)[0] == 5, "five invocations", 60)
     got = [json.loads(body) for body in scene.bodies(seen)]
     assert sorted(got, key=lambda one: one["id"]) == sent
     assert rule.nobody_else_got_anything()

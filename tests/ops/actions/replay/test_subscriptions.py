@@ -113,7 +113,7 @@ def test_a_function_gets_the_event_that_sns_would_send(scene: Scene) -> None:
     report = scene.replay(dlq)
 
     assert (report.moved, report.destinations) == (1, {"function f": 1})
-    wait_until(lambda: scene.counts(seen)[0] == 1, "the invocation")
+    wait_until(lambda: scene.counts(seen)[0] == 1, "the invocation", 60)
     [record] = json.loads(scene.bodies(seen)[0])["Records"]
     assert (record["EventSource"], record["EventSubscriptionArn"]) == ("aws:sns", subscription)
     assert (record["Sns"]["Message"], record["Sns"]["SigningCertUrl"]) == ("hello", "https://sns.example/cert")

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from contracts.manifest import DeadLetterQueueRef, PatternManifest
+from contracts.manifest import DeadLetterQueueRef, KafkaRef, PatternManifest
 from ops.actions.queues import QueueDirectory
 from ops.actions.replay.options import Source
 from ops.errors import UsageError
 
-__all__ = ["dead_letter_sources"]
+__all__ = ["dead_letter_sources", "dead_letter_topic"]
+
+
+def dead_letter_topic(
+    read_pattern: Callable[[str], PatternManifest], name: str | None, dlq: str | None
+) -> KafkaRef | None:
+    """The Kafka topic that is meant by `dlq`; None when that is the name of a queue, or nothing.
+
+    A pattern's topic has the same records as its on-failure queue, so it is meant only where it is named.
+    """
+    kafka = read_pattern(name).kafka if name is not None and dlq is not None else None
+    return kafka if kafka is not None and kafka.dead_letter_topic == dlq else None
 
 
 def dead_letter_sources(
@@ -48,7 +59,8 @@ def dead_letter_sources(
     if dlq is not None:
         references = tuple(reference for reference in references if reference.name == dlq)
         if not references:
-            names = ", ".join(reference.name for reference in pattern.dead_letter_queues)
+            topic = pattern.kafka.dead_letter_topic if pattern.kafka else None
+            names = ", ".join([reference.name for reference in pattern.dead_letter_queues] + ([topic] if topic else []))
             raise UsageError(f"the pattern {name!r} has no dead-letter queue {dlq!r}", f"it has: {names}")
     return [_source(directory, reference) for reference in references]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,13 @@ from ops.errors import UsageError
 from ops.interrupts import stop_on_signals
 from ops.output import Format, Output
 
+if TYPE_CHECKING:
+    import threading
+
+    from ops.actions.peek import Peeked
+    from ops.actions.queues import QueueDirectory
+    from ops.actions.replay.options import Source
+
 __all__ = ["peek_dlq"]
 
 
@@ -19,7 +27,9 @@ def peek_dlq(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="A pattern of the stack: all of its dead-letter queues.")] = None,
     dlq_url: Annotated[str | None, typer.Option(help="One queue by its URL, instead of NAME.")] = None,
-    dlq: Annotated[str | None, typer.Option(help="With NAME: only its dead-letter queue of this name.")] = None,
+    dlq: Annotated[
+        str | None, typer.Option(help="With NAME: only its dead-letter queue, or topic, of this name.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Messages to look at in each queue.")] = 100,
     messages: Annotated[bool, typer.Option("--messages", help="A row per message instead of per group.")] = False,
     output: Annotated[Format, typer.Option(help="How stdout is written; json has a row per message.")] = Format.TABLE,
@@ -35,8 +45,9 @@ def peek_dlq(
     """
     if limit < 1:
         raise UsageError(f"--limit {limit}: must be 1 or more")
-    from ops.actions.dead_letters import dead_letter_sources
-    from ops.actions.peek import group, peek
+    from ops.actions.dead_letters import dead_letter_sources, dead_letter_topic
+    from ops.actions.peek import group
+    from ops.actions.peek_topic import peek_topic
     from ops.actions.queues import QueueDirectory
     from ops.manifest import read_pattern
 
@@ -44,21 +55,15 @@ def peek_dlq(
     settings = globals_of(context)
     aws = settings.aws()
     directory = QueueDirectory(aws)
-    sources = dead_letter_sources(
-        directory, lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern), name, dlq_url, dlq
-    )
+    reader = partial(read_pattern, aws.ssm(), settings.stack)
     found = []
     with stop_on_signals() as stop:
-        for source in sources:
-            queue = source.queue
-            if queue.redrive_target_arn:
-                out.say(
-                    f"{queue.name} has a dead-letter queue of its own: a message moves there after "
-                    f"{queue.max_receive_count} receives, and this look counts as one"
-                )
-            seen = peek(directory, queue, limit, stop)
-            found += seen
-            out.say(f"{queue.name}: {queue.visible} messages, {queue.in_flight} in flight; looked at {len(seen)}")
+        if (kafka := dead_letter_topic(reader, name, dlq)) is not None:
+            found = peek_topic(aws, kafka, limit, stop)
+            out.say(f"{dlq}: looked at {len(found)} records that have not been replayed")
+        else:
+            for source in dead_letter_sources(directory, reader, name, dlq_url, dlq):
+                found += _peek(out, directory, source, limit, stop)
     rows = [dataclasses.asdict(row) for row in found]
     if out.json:
         out.rows([], rows)
@@ -67,3 +72,17 @@ def peek_dlq(
     elif found:
         groups = [dataclasses.asdict(row) for row in group(found)]
         out.rows(["queue", "error", "event_type", "messages", "oldest", "example"], groups)
+
+
+def _peek(out: Output, directory: QueueDirectory, source: Source, limit: int, stop: threading.Event) -> list[Peeked]:
+    from ops.actions.peek import peek
+
+    queue = source.queue
+    if queue.redrive_target_arn:
+        out.say(
+            f"{queue.name} has a dead-letter queue of its own: a message moves there after "
+            f"{queue.max_receive_count} receives, and this look counts as one"
+        )
+    seen = peek(directory, queue, limit, stop)
+    out.say(f"{queue.name}: {queue.visible} messages, {queue.in_flight} in flight; looked at {len(seen)}")
+    return seen

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops.commands.replay_report import print_report, replay_dead_letter_topic
 from ops.commands.replay_request import check_backup, check_ranges, parse_selection, refuse_beside_resume
 from ops.context import globals_of
 from ops.errors import UsageError
@@ -18,8 +19,11 @@ from ops.interrupts import stop_on_signals
 from ops.output import Format, Output
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from contracts.manifest import PatternManifest
     from ops.actions.queues import QueueDirectory
-    from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, ReplayReport, Source
+    from ops.actions.replay.options import Engine, ReplayOptions, Source
     from ops.aws import Aws
     from ops.context import Globals
 
@@ -32,7 +36,9 @@ def replay_dlq(
         str | None, typer.Argument(help="A pattern of the stack: all of its dead-letter queues that hold something.")
     ] = None,
     dlq_url: Annotated[str | None, typer.Option(help="One queue by its URL, instead of NAME.")] = None,
-    dlq: Annotated[str | None, typer.Option(help="With NAME: only its dead-letter queue of this name.")] = None,
+    dlq: Annotated[
+        str | None, typer.Option(help="With NAME: only its dead-letter queue, or topic, of this name.")
+    ] = None,
     to: Annotated[
         str | None, typer.Option(help="URL of the queue all messages go to, instead of where each belongs.")
     ] = None,
@@ -88,6 +94,7 @@ def replay_dlq(
     ops replay-dlq --dlq-url https://sqs…/orders-dlq --to https://sqs…/orders --rate 50 --ramp-up 60 --yes --output json
     ops replay-dlq --resume 20261127T004318Z-b16e8f6b
     """
+    from ops.actions.dead_letters import dead_letter_topic
     from ops.actions.queues import QueueDirectory
     from ops.actions.replay.choice import beyond_sqs, choose_engine
     from ops.actions.replay.journal_store import state_directory
@@ -152,6 +159,8 @@ def replay_dlq(
 
     aws = settings.aws(connections=concurrency + 16)
     directory = QueueDirectory(aws)
+    if (kafka := dead_letter_topic(_pattern_reader(settings, aws), name, dlq)) is not None:
+        replay_dead_letter_topic(out, aws, kafka, name or "", options, yes=yes)
     if run is None:
         found = _sources(settings, aws, directory, name, dlq_url, dlq)
     else:
@@ -178,7 +187,7 @@ def replay_dlq(
             lambda source: stack.enter_context(show_progress(out, source.queue.name)),
             out.say,
         )
-    _print(out, report)
+    print_report(out, report)
     raise typer.Exit(report.exit_code())
 
 
@@ -186,11 +195,14 @@ def _sources(
     settings: Globals, aws: Aws, directory: QueueDirectory, name: str | None, dlq_url: str | None, dlq: str | None
 ) -> list[Source]:
     from ops.actions.dead_letters import dead_letter_sources
+
+    return dead_letter_sources(directory, _pattern_reader(settings, aws), name, dlq_url, dlq)
+
+
+def _pattern_reader(settings: Globals, aws: Aws) -> Callable[[str], PatternManifest]:
     from ops.manifest import read_pattern
 
-    return dead_letter_sources(
-        directory, lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern), name, dlq_url, dlq
-    )
+    return lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern)
 
 
 def _announce(out: Output, source: Source, engine: Engine, why: str, options: ReplayOptions) -> None:
@@ -210,43 +222,3 @@ def _announce(out: Output, source: Source, engine: Engine, why: str, options: Re
             f"{queue.name} has a dead-letter queue of its own ({queue.redrive_target_arn.rsplit(':', 1)[-1]}): what is "
             f"given back was received once more, and moves there after {queue.max_receive_count} receives"
         )
-
-
-def _print(out: Output, report: ReplayReport) -> None:
-    for one in report.queues:
-        _tell(out, one, report)
-    if out.json:
-        out.object(report.to_json())
-        return
-    if report.queues:
-        columns = ["queue", "engine", "found", "moved", "skipped", "failed", "left", "duplicates_possible", "seconds"]
-        out.rows(columns, [{column: getattr(one, column) for column in columns} for one in report.queues])
-
-
-def _tell(out: Output, one: QueueReport, whole: ReplayReport) -> None:
-    went = "would go" if whole.dry_run else "were copied" if whole.copy else "went"
-    for name, messages in one.destinations.items():
-        out.say(f"{one.queue}: {messages} {went} to {name}")
-    for reason, messages in one.reasons.items():
-        out.say(f"{one.queue}: {messages} × {reason}")
-    if one.recovered:
-        out.say(f"{one.queue}: {one.recovered} had been sent by an interrupted run; they were deleted, not sent again")
-    if one.late:
-        out.say(f"{one.queue}: {one.late} came after the start and were left: their consumer may still be broken")
-    if one.lapsing:
-        out.say(f"{one.queue}: {one.lapsing} could not be given back; they reappear when their visibility is over")
-    if one.behind:
-        out.say(
-            f"{one.queue}: {one.behind} stand behind messages of their group that were not taken away: SQS hands out a "
-            f"FIFO group in order only, and nothing overtakes"
-        )
-    if one.missing:
-        out.say(f"{one.queue}: not met: {', '.join(one.missing)} (deleted, expired, or held by another consumer)")
-    if one.interrupted:
-        out.say(f"{one.queue}: interrupted; {one.moved} moved, {one.left} given back or not touched")
-    if one.engine == "client" and (one.interrupted or one.error) and not whole.dry_run:
-        out.say(f"{one.queue}: to go on: ops replay-dlq --resume {one.run_id}")
-    if one.error:
-        out.say(f"{one.queue}: {one.error}")
-    elif one.engine == "native" and one.left and not one.interrupted:
-        out.say(f"{one.queue}: SQS left {one.left}: it does not know where they came from (--engine client may)")

@@ -126,6 +126,7 @@ class QueueReport:
         error: what ended the run early; empty otherwise.
         interrupted: a signal ended it.
         complete: everything that was asked for was done.
+        resumable: whether `--resume` can go on with it; a topic's replay goes on by itself.
     """
 
     queue: str
@@ -150,6 +151,7 @@ class QueueReport:
     error: str = ""
     interrupted: bool = False
     complete: bool = True
+    resumable: bool = True
 
 
 @dataclass

@@ -76,7 +76,7 @@ def replay_dlq(
     engine: Annotated[
         str, typer.Option(help="client (this program), native (SQS's StartMessageMoveTask), or auto.")
     ] = "auto",
-    concurrency: Annotated[int, typer.Option(help="Batches in flight, 1 to 256.")] = 32,
+    concurrency: Annotated[int, typer.Option(help="Batches in flight, at most: 1 to 256.")] = 64,
     journal_dir: Annotated[
         Path | None, typer.Option(help="Folder of the journals; else EDA_STATE_DIR, XDG_STATE_HOME or ~/.local/state.")
     ] = None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["AppendLog"]
@@ -12,9 +14,13 @@ __all__ = ["AppendLog"]
 class AppendLog:
     """Lines, appended whole. All methods may be called from many threads.
 
+    A line feed stands before a line, not behind it: so a line that the disk had no room for ends where the next one
+    begins, and writers need no lock. (Under one, each would wait for the interpreter while it holds it, and all the
+    others for it.)
+
     Args:
         path: a new file; its directory exists.
-        existing: append to a file that is there; a last line that was cut off is ended first.
+        existing: append to a file that is there; a last line that was cut off is ended.
 
     Raises:
         OSError: it cannot be made, or exists already (FileExistsError).
@@ -24,7 +30,7 @@ class AppendLog:
         self.path = path
         flags = os.O_RDWR | os.O_APPEND | (0 if existing else os.O_CREAT | os.O_EXCL)
         self._file = os.open(path, flags, 0o600)
-        self._write_lock = threading.Lock()
+        self._count_lock = threading.Lock()
         self._condition = threading.Condition()
         self._written = 0
         self._durable = 0
@@ -32,7 +38,9 @@ class AppendLog:
         self._failure: OSError | None = None
         size = os.fstat(self._file).st_size
         if size and os.pread(self._file, 1, size - 1) != b"\n":
-            self.append("")
+            os.write(self._file, b"\n")
+        self._begin_lock = threading.Lock()
+        self._begun = False
         directory = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(directory)
@@ -45,16 +53,29 @@ class AppendLog:
         Raises:
             OSError: it cannot be written; nor can any later line.
         """
-        data = line.encode() + b"\n"
-        with self._write_lock:
-            if self._failure:
-                raise self._failure
-            try:
-                while data:
-                    data = data[os.write(self._file, data) :]
-            except OSError as error:
-                self._failure = error
-                raise
+        if self._failure:
+            raise self._failure
+        data = line.encode()
+        if not self._begun:
+            with self._begin_lock:
+                if not self._begun:  # the only line that has nothing to end
+                    self._write(data)
+                    self._begun = True
+                    return self._count()
+        self._write(b"\n" + data)
+        return self._count()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            # One request: with O_APPEND the kernel lets no other write in between.
+            if os.write(self._file, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            self._failure = error
+            raise
+
+    def _count(self) -> int:
+        with self._count_lock:
             self._written += 1
             return self._written
 
@@ -85,6 +106,10 @@ class AppendLog:
         return self._file < 0
 
     def close(self) -> None:
+        """End the last line."""
         if self._file >= 0:
+            if self._begun:
+                with suppress(OSError):
+                    os.write(self._file, b"\n")
             os.close(self._file)
             self._file = -1

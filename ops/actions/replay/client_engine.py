@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ops.actions.queues import Queue, QueueDirectory, region_of
 from ops.actions.replay.backup import Backup
 from ops.actions.replay.conclusion import conclude
+from ops.actions.replay.crew import Crew
 from ops.actions.replay.deleter import Deleter
 from ops.actions.replay.destinations.directory import Destinations
 from ops.actions.replay.hand import Hand
@@ -247,19 +248,17 @@ class _Run:
 
     def _supervise(self, state: RunState, begun: float) -> None:
         lanes = min(self._options.concurrency, -(-state.snapshot.messages // state.pace.largest_batch))
-        threads = [threading.Thread(target=self._lane, args=(state,), name=f"lane-{n}") for n in range(lanes)]
-        for thread in threads:
-            thread.start()
+        crew = Crew(partial(self._lane, state), lanes)
         reported = begun
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.05)
-                if self._stop.is_set():
-                    self._halt.set()
-                    state.snapshot.close()
-                if time.monotonic() - reported > 0.2:
-                    reported = time.monotonic()
-                    self._progress(self._tally, self._report.found, reported - begun)
+        while not crew.wait(0.05):
+            if self._stop.is_set():
+                self._halt.set()
+                state.snapshot.close()
+            elif not self._halt.is_set():
+                crew.grow()
+            if time.monotonic() - reported > 0.2:
+                reported = time.monotonic()
+                self._progress(self._tally, self._report.found, reported - begun)
 
     def _lane(self, state: RunState) -> None:
         try:

@@ -44,7 +44,7 @@ class ReplayOptions:
         copy: send, and do not delete.
         backup: file for every message that is sent, written before; None writes none.
         resumes: the id of the run that this one goes on with; empty for a new run.
-        concurrency: requests in flight, 1 to 256; default 32.
+        concurrency: requests in flight, 1 to 256; default 64. A run begins with a few, see `Crew`.
         dry_run: find out what would happen; nothing is moved.
         visibility_timeout_seconds: for how long a received message is hidden, 2 to 43,200; None is 30, and up to 600
             where many are held to the end of the run. Extended while it is held, and what a killed run keeps of it
@@ -66,7 +66,7 @@ class ReplayOptions:
     copy: bool = False
     backup: Path | None = None
     resumes: str = ""
-    concurrency: int = 32
+    concurrency: int = 64
     dry_run: bool = False
     visibility_timeout_seconds: int | None = None
     wait_seconds: int = 1

@@ -156,7 +156,7 @@ def test_a_full_disk_under_the_backup_ends_the_run_before_anything_of_the_batch_
     write, records = os.write, itertools.count()
 
     def full(file: int, data: bytes) -> int:
-        if data.startswith(b'{"id"') and next(records) >= 25:
+        if data.lstrip().startswith(b'{"id"') and next(records) >= 25:
             raise OSError(28, "No space left on device")
         return write(file, data)
 

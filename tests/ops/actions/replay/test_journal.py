@@ -67,8 +67,7 @@ def test_cut_off_at_every_byte_of_the_last_record_it_reads_as_if_that_had_not_be
 
     for size in range(before, len(whole) + 1):
         path.write_bytes(whole[:size])
-        # Without its newline the last record is complete already.
-        stage = Stage.SENT if size >= len(whole) - 1 else Stage.SENDING
+        stage = Stage.SENT if size == len(whole) else Stage.SENDING
         assert _stages(path) == {"m1": stage, "m2": stage}, size
 
 
@@ -76,7 +75,7 @@ def test_a_damaged_line_in_the_middle_hides_nothing_after_it(tmp_path: Path) -> 
     path = tmp_path / "a.jsonl"
     journal = _journal(path)
     with path.open("ab") as file:
-        file.write(b'\x00\x00\x00\n{"record": "unheard-of"}\n[1, 2]\n')
+        file.write(b'\n\x00\x00\x00\n{"record": "unheard-of"}\n[1, 2]')
     journal.sending({"m1": "r1"})
 
     assert _stages(path) == {"m1": Stage.SENDING}
@@ -106,7 +105,7 @@ def test_any_prefix_reads_as_the_records_that_are_whole_in_it(steps: list[tuple[
             states.append(_stages(path))
         cut = int(where * (sizes[-1] - sizes[0])) + sizes[0]
         path.write_bytes(path.read_bytes()[:cut])
-        whole = max(n for n, size in enumerate(sizes) if size - 1 <= cut)
+        whole = max(n for n, size in enumerate(sizes) if size <= cut)
 
         assert _stages(path) == states[whole]
 

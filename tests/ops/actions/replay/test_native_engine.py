@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from ops.actions.replay.options import Engine, ReplayOptions, Source
 from ops.actions.replay.selection import Selection
 from ops.aws import Aws
 from ops.errors import OpsError, UsageError
+from ops.exit_codes import ExitCode
 from tests.ops.scene import Scene, numbered
 
 _ARN = "arn:aws:sqs:ap-southeast-2:123456789012:orders-dlq"
@@ -209,3 +213,24 @@ def test_auto_does_it_itself_where_sqs_would_refuse_or_leave_messages(scene: Sce
 
 def test_auto_does_fifo_itself(scene: Scene) -> None:
     assert _choice(scene, scene.queue("orders-dlq.fifo"))[0] is Engine.CLIENT
+
+
+def test_ctrl_c_cancels_the_move_task_and_tells_what_it_moved(scene: Scene) -> None:
+    dlq, origin = _dead_lettered(scene, 60)
+    run = scene.start("replay-dlq", "--dlq-url", dlq, "--yes", "--engine", "native", "--rate", "10", "--output", "json")
+    while scene.counts(origin)[0] < 3:
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    output, errors = run.communicate(timeout=60)
+
+    assert run.returncode == ExitCode.INTERRUPTED, errors
+    report = json.loads(output.splitlines()[-1])
+    assert (report["engine"], report["found"]) == ("native", 60)
+    assert 3 <= report["moved"] < 60
+    assert report["moved"] + report["left"] == 60
+    # Cancelled: nothing moves any more, and nothing was moved back.
+    assert (scene.counts(origin)[0], scene.counts(dlq)[0]) == (report["moved"], report["left"])
+    tasks = scene.sqs.list_message_move_tasks(SourceArn=scene.arn(dlq))["Results"]
+    assert tasks[0]["Status"] == "CANCELLED"
+    assert "interrupted" in errors

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.messages import FAILURE, MAX_ATTRIBUTES, REPLAY_COUNT
+from ops.actions.replay.append_log import AppendLog
 from ops.actions.replay.batching import batches
+from ops.actions.replay.crew import Crew
 from ops.actions.replay.destinations.sqs import QueueMessage, SqsQueue
 from ops.actions.replay.messages import (
     MAX_BYTES,
@@ -164,3 +168,85 @@ def test_a_poll_that_began_while_another_lane_worked_proves_nothing() -> None:
     snapshot.received_nothing(reserved, mark)
 
     assert not snapshot.drained
+
+
+@pytest.mark.parametrize(
+    ("busy", "lanes"),
+    [(1.0, [8, 8, 8, 8]), (0.69, [8, 12, 18, 20]), (0.0, [8, 12, 18, 20])],
+)
+def test_a_crew_grows_while_the_processor_waits(busy: float, lanes: list[int]) -> None:
+    clock = [0.0]
+    over = threading.Event()
+
+    def work() -> None:
+        over.wait()
+
+    crew = Crew(work, 20, lambda: clock[0], lambda: clock[0] * busy)
+    seen = [crew.lanes]
+    for _ in range(3):
+        clock[0] += 0.05
+        crew.grow()
+        seen.append(crew.lanes)
+
+    assert not crew.wait(0.01)
+    over.set()
+    assert crew.wait(10)
+    assert seen == lanes
+
+
+def test_a_crew_of_nobody_is_done() -> None:
+    assert Crew(lambda: None, 0).wait(0)
+
+
+def test_an_append_log_ends_what_the_disk_had_no_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = AppendLog(tmp_path / "log")
+    log.append("one")
+    write = os.write
+    monkeypatch.setattr("os.write", lambda file, data: write(file, data[:3]))
+    with pytest.raises(OSError, match="No space"):
+        log.append("two, cut off")
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="No space"):
+        log.append("never")
+    log.close()
+    again = AppendLog(tmp_path / "log", existing=True)
+    again.append("three")
+    again.close()
+
+    assert (tmp_path / "log").read_text().splitlines() == ["one", "tw", "three"]
+
+
+def test_lines_of_many_threads_are_whole_and_none_is_empty(tmp_path: Path) -> None:
+    log = AppendLog(tmp_path / "log")
+    expected = {f"{thread}-{n}-" + "x" * 500 for thread in range(8) for n in range(50)}
+
+    def write(thread: int) -> None:
+        for n in range(50):
+            log.sync_to(log.append(f"{thread}-{n}-" + "x" * 500))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert set(lines) == expected
+    assert len(lines) == len(expected)
+
+
+def test_a_pace_ramps_up_from_a_tenth_to_the_whole_rate() -> None:
+    now = [0.0]
+    pace = Pace(100, lambda: now[0], ramp_up_seconds=10)
+    taken = {0: 0, 1: 0}
+    while now[0] < 20:
+        batch = pace.largest_batch
+        now[0] += pace.reserve(batch)
+        taken[int(now[0] >= 10)] += batch
+
+    # Evenly from 10 to 100 a second makes 550 in the first ten seconds.
+    assert taken[0] == pytest.approx(550, rel=0.05)
+    assert taken[1] == pytest.approx(1000, rel=0.05)
+    now[0] = 0.0
+    assert Pace(100, lambda: now[0], ramp_up_seconds=10).largest_batch == 10

@@ -8,7 +8,21 @@ from enum import StrEnum
 
 from contracts.errors import ScalingError
 
-__all__ = ["ScalingPolicy", "backlog_per_task_target"]
+__all__ = [
+    "DEFAULT_ACCEPTABLE_LATENCY_SECONDS",
+    "WAKE_SECONDS",
+    "ScalingPolicy",
+    "backlog_per_task_target",
+    "latency_from_zero_problem",
+]
+
+DEFAULT_ACCEPTABLE_LATENCY_SECONDS = 900
+"""The least (in steps of five minutes) that backlog-per-task keeps with its default settings, for at most 1.25 times
+the task-hours of who knows the future, on steady, unpredictable and burst traffic: docs/scaling.md, docs/adr/0013."""
+
+WAKE_SECONDS = 300
+"""Until a service at zero takes the first message, at worst: two metric periods, an alarm evaluation, a Fargate start
+(docs/adr/0004)."""
 
 
 class ScalingPolicy(StrEnum):
@@ -50,3 +64,14 @@ def backlog_per_task_target(acceptable_latency_seconds: float, processing_second
             "raise the latency or make the processing faster"
         )
     return int(Decimal(str(acceptable_latency_seconds)) // Decimal(str(processing_seconds)))
+
+
+def latency_from_zero_problem(min_tasks: int, acceptable_latency_seconds: float) -> str | None:
+    """Why this latency cannot be kept from zero tasks, as a sentence; None when it can."""
+    if min_tasks > 0 or acceptable_latency_seconds >= WAKE_SECONDS:
+        return None
+    return (
+        f"acceptable_latency_seconds is {acceptable_latency_seconds:g} with min 0; from zero the first messages wait "
+        f"up to {WAKE_SECONDS} seconds, until AWS has noticed them and a task has started. Set min to 1 or more, or "
+        f"the latency to {WAKE_SECONDS} or more; `ops plan-scaling` shows what your traffic needs"
+    )

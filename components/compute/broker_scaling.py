@@ -18,7 +18,7 @@ from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Range, check
 from components.stores.broker import Broker
-from contracts.scaling import backlog_per_task_target
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, backlog_per_task_target
 
 __all__ = ["BrokerScaling", "BrokerScalingArgs"]
 
@@ -35,7 +35,7 @@ class BrokerScalingArgs:
         broker, queue: which queue it works off.
         min_tasks: 0 to 5,000, not above `max_tasks`; default 1.
         max_tasks: 1 to 5,000; default 10. Equal to `min_tasks` it fixes the number, and there are no policies.
-        acceptable_latency_seconds: how long a message may wait; default 60.
+        acceptable_latency_seconds: how long a message may wait; default 900.
         processing_seconds: what a task spends on a message; default 1.
         scale_out_cooldown_seconds: 0 to 3,600; default 120: a task's start and its first sample.
         scale_in_cooldown_seconds: 0 to 3,600; default 300.
@@ -46,7 +46,7 @@ class BrokerScalingArgs:
     queue: str
     min_tasks: int = 1
     max_tasks: int = 10
-    acceptable_latency_seconds: float = 60
+    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
     scale_out_cooldown_seconds: int = 120
     scale_in_cooldown_seconds: int = 300

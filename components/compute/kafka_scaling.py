@@ -21,7 +21,7 @@ from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Check, Range, check
 from components.streams.kafka import KafkaCluster, KafkaTopic
-from contracts.scaling import backlog_per_task_target
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, backlog_per_task_target
 
 __all__ = ["LAG_PER_TASK", "UNATTENDED", "KafkaScaling", "KafkaScalingArgs", "lag_metric"]
 
@@ -54,7 +54,7 @@ class KafkaScalingArgs:
         cluster, topic, group: whose lag it works off.
         min_tasks: 0 to `max_tasks`; default 0, which costs nothing while there is no lag.
         max_tasks: 1 to the topic's partitions; default None, the partitions. Equal to `min_tasks` it fixes the number.
-        acceptable_latency_seconds: how long a record may wait; default 60.
+        acceptable_latency_seconds: how long a record may wait; default 900.
         processing_seconds: what a task spends on a record; default 1.
         scale_out_cooldown_seconds: 0 to 3,600; default 120: a task's start, its share of the partitions, and its first
             sample.
@@ -69,7 +69,7 @@ class KafkaScalingArgs:
     group: str
     min_tasks: int = 0
     max_tasks: int | None = None
-    acceptable_latency_seconds: float = 60
+    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
     scale_out_cooldown_seconds: int = 120
     scale_in_cooldown_seconds: int = 300

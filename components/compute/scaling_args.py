@@ -10,7 +10,7 @@ from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW
 from components.compute.service import Service
 from components.core.validation import Check, OneOf, Range, Rule
 from components.stores.queue import Queue
-from contracts.scaling import ScalingPolicy
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
 
 __all__ = ["DEFAULT_STEPS", "SCALING_RULES", "QueueScalingArgs", "ScalingStep"]
 
@@ -38,7 +38,7 @@ class QueueScalingArgs:
         min_tasks: 0 to 5,000, not above `max_tasks`; default 0, which costs nothing while the queue is empty. A queue
             that slept for six hours can take SQS up to 15 minutes to report its first message: 1 avoids the wait.
         max_tasks: 1 to 5,000; default 10. Equal to `min_tasks` it fixes the number, and there are no policies.
-        acceptable_latency_seconds: backlog-per-task: how long a message may wait; default 60.
+        acceptable_latency_seconds: backlog-per-task: how long a message may wait; default 900.
         processing_seconds: backlog-per-task: what a task spends on a message; default 1.
         steps: queue-depth: ascending in both numbers; default `DEFAULT_STEPS`.
         scale_out_cooldown_seconds: 0 to 3,600; default 120 (backlog-per-task: a task's start and its first sample, so
@@ -55,7 +55,7 @@ class QueueScalingArgs:
     policy: ScalingPolicy = ScalingPolicy.BACKLOG_PER_TASK
     min_tasks: int = 0
     max_tasks: int = 10
-    acceptable_latency_seconds: float = 60
+    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
     steps: Sequence[ScalingStep] = DEFAULT_STEPS
     scale_out_cooldown_seconds: int | None = None

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
 from components.config.queue_worker import IdempotencySettings
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
 
 __all__ = [
     "KafkaReadingSettings",
@@ -76,7 +77,12 @@ class KafkaScalingSettings(Settings):
     """How many tasks run; a partition has one worker at a time."""
 
     acceptable_latency_seconds: float = Field(
-        60, gt=0, le=86400, description="seconds a record may wait, over 0 to 86,400; default 60"
+        DEFAULT_ACCEPTABLE_LATENCY_SECONDS,
+        gt=0,
+        le=86400,
+        description="seconds a record may wait, over 0 to 86,400; less than 300 cannot be kept with min 0, and the "
+        "program warns of it; default 900, which is kept for 95 % of the records of steady, unpredictable and burst "
+        "traffic (docs/scaling.md)",
     )
     processing_seconds: float = Field(
         1,
@@ -122,7 +128,7 @@ class KafkaWorkerAlarmSettings(Settings):
         None,
         ge=60,
         le=31536000,
-        description="a whole number from 60 to 31,536,000: how long the oldest record has waited; default five times "
+        description="a whole number from 60 to 31,536,000: how long the oldest record has waited; default three times "
         "scaling.acceptable_latency_seconds, at least 300",
     )
     lag_records: int | None = Field(

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
 from contracts import event_pattern
-from contracts.scaling import ScalingPolicy
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
 
 __all__ = ["DeliverySettings", "IdempotencySettings", "QueueSettings", "QueueWorkerSettings", "ScalingSettings"]
 
@@ -68,7 +68,12 @@ class ScalingSettings(Settings):
         "default backlog-per-task",
     )
     acceptable_latency_seconds: float = Field(
-        60, gt=0, le=86400, description="seconds a message may wait, over 0 to 86,400; default 60"
+        DEFAULT_ACCEPTABLE_LATENCY_SECONDS,
+        gt=0,
+        le=86400,
+        description="seconds a message may wait, over 0 to 86,400; less than 300 cannot be kept with min 0, and the "
+        "program warns of it; default 900, which is kept for 95 % of the messages of steady, unpredictable and burst "
+        "traffic (docs/scaling.md)",
     )
     processing_seconds: float = Field(
         1,

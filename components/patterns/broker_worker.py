@@ -32,7 +32,7 @@ from components.patterns.worker import (
 from components.stores.broker import Broker, BrokerArgs
 from contracts import environment as env
 from contracts.manifest import BrokerRef, PatternManifest, ScalingRef
-from contracts.scaling import ScalingPolicy
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
 
 __all__ = ["PATTERN", "BrokerWorker", "BrokerWorkerArgs"]
 
@@ -53,7 +53,7 @@ class BrokerWorkerArgs(WorkerArgs):
         prefetch: messages that the broker hands to a task in advance, 1 to 2,000; default twice the concurrency.
         lease_seconds: how long the events of a killed task wait for another, 2 to 3,600; default 30.
         concurrency: messages that one task handles at a time, 1 to 100; default 1, the only one with `ordered`.
-        acceptable_latency_seconds, processing_seconds: see `BrokerScalingArgs`; default 60 and 1.
+        acceptable_latency_seconds, processing_seconds: see `BrokerScalingArgs`; default 900 and 1.
         min_tasks, max_tasks: 0 to 5,000; default 1 and 10. One task starts at the first deploy in any case: it makes
             the queue.
         encryption_key: customer-managed key of the table; default None.
@@ -67,7 +67,7 @@ class BrokerWorkerArgs(WorkerArgs):
     max_receive_count: int = 5
     prefetch: int | None = None
     lease_seconds: int = 30
-    acceptable_latency_seconds: float = 60
+    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
     min_tasks: int = 1
     max_tasks: int = 10

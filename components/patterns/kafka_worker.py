@@ -29,6 +29,7 @@ from components.stores.queue import DeadLetterQueue, DeadLetterQueueArgs
 from components.streams.kafka import KafkaCluster, KafkaTopic, KafkaTopicArgs
 from contracts import environment as env
 from contracts.manifest import Holds, KafkaRef, PatternManifest, ScalingRef
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
 
 __all__ = ["DEAD_LETTER_HOURS", "ORDERS", "PATTERN", "SCALING_POLICY", "STARTS", "KafkaWorker", "KafkaWorkerArgs"]
 
@@ -56,8 +57,8 @@ class KafkaWorkerArgs(WorkerArgs):
         dead_letter_topic: whether dead-lettered records go to a topic, too; default True.
         acceptable_latency_seconds, processing_seconds, min_tasks, max_tasks: see `KafkaScalingArgs`.
         encryption_key: customer-managed key of the table and the queue; default None.
-        lag_seconds: wait of the oldest record that raises an alarm, from 60; default five times the acceptable latency,
-            at least 300.
+        lag_seconds: wait of the oldest record that raises an alarm, from 60; default three times the acceptable
+            latency, at least 300.
         lag_records: records that wait, and raise an alarm; default None, no such alarm.
     """
 
@@ -70,7 +71,7 @@ class KafkaWorkerArgs(WorkerArgs):
     max_attempts: int = 5
     session_seconds: int = 45
     dead_letter_topic: bool = True
-    acceptable_latency_seconds: float = 60
+    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
     min_tasks: int = 0
     max_tasks: int | None = None
@@ -211,7 +212,7 @@ class KafkaWorker(Component):
                 group=self.group,
                 on_failure=self.on_failure_queue,
                 service=self.service,
-                lag_seconds=args.lag_seconds or max(300, int(5 * args.acceptable_latency_seconds)),
+                lag_seconds=args.lag_seconds or max(300, int(3 * args.acceptable_latency_seconds)),
                 lag_records=args.lag_records,
                 topic_arn=args.alarm_topic_arn,
             ),

@@ -30,7 +30,7 @@ from components.routers.targets import SqsTarget
 from components.stores.queue import Queue, QueueArgs
 from contracts import environment as env
 from contracts.manifest import BusRef, Holds, PatternManifest, RuleRef, ScalingRef
-from contracts.scaling import ScalingPolicy
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
 
 __all__ = ["PATTERN", "QueueWorker", "QueueWorkerArgs"]
 
@@ -50,7 +50,7 @@ class QueueWorkerArgs(WorkerArgs):
         receive_wait_seconds: length of a long poll, 1 to 20; default 20, which is the cheapest. The worker shortens it
             to half the stop timeout.
         policy: what the number of tasks follows; default backlog per task.
-        acceptable_latency_seconds: how long a message may wait; default 60.
+        acceptable_latency_seconds: how long a message may wait; default 900.
         processing_seconds: what one task spends on one message; default 1.
         min_tasks, max_tasks: 0 to 5,000; default 0 and 10.
         maximum_retry_attempts, maximum_event_age_seconds: of EventBridge's delivery; defaults of `RuleArgs`.
@@ -66,7 +66,7 @@ class QueueWorkerArgs(WorkerArgs):
     batch_size: int = 10
     receive_wait_seconds: int = 20
     policy: ScalingPolicy = ScalingPolicy.BACKLOG_PER_TASK
-    acceptable_latency_seconds: float = 60
+    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
     min_tasks: int = 0
     max_tasks: int = 10

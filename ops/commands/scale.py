@@ -14,6 +14,7 @@ from ops.output import Format, Output
 
 if TYPE_CHECKING:
     from ops.actions.scale.change import ChangePlan
+    from ops.actions.scale.measure import Measurement
     from ops.actions.scale.state import ScaledService, ScaleState
     from ops.aws import Aws
 
@@ -29,6 +30,9 @@ def scale(
     maximum: Annotated[int | None, typer.Option("--max", help="Most tasks autoscaling starts.")] = None,
     latency: Annotated[float | None, typer.Option(help="Seconds a message may wait; with --processing.")] = None,
     processing: Annotated[float | None, typer.Option(help="Seconds a task works on a message, on average.")] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Take --processing from the metrics of the last 3 hours.")
+    ] = False,
     pause: Annotated[bool, typer.Option("--pause", help="Suspend autoscaling; the tasks stay.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Let autoscaling go on.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Until as many tasks run as are desired.")] = False,
@@ -43,18 +47,26 @@ def scale(
     \b
     ops --stack dev scale orders
     ops --stack dev scale orders --min 2 --max 20 --latency 60 --processing 2
+    ops --stack dev scale orders --latency 300 --measure
     ops scale --service my-cluster/my-service --pause --desired 4 --wait
     """
     from ops.actions.scale.change import ChangePlan, ScaleRequest, apply, plan
+    from ops.actions.scale.measure import measure_processing
     from ops.actions.scale.state import read_state
 
     if pause and resume:
         raise UsageError("--pause and --resume exclude each other")
+    if measure and processing is not None:
+        raise UsageError("--measure and --processing exclude each other: one measures what the other gives")
     if timeout <= 0:
         raise UsageError(f"--timeout {timeout:g}: must be over 0 seconds")
     out = Output(output)
     aws = globals_of(context).aws()
     target = _service(context, aws, name, service)
+    measured = measure_processing(aws, target) if measure else None
+    if measured:
+        _tell_measured(out, target, measured)
+        processing = measured.processing_seconds if latency is not None else None
     request = ScaleRequest(
         desired=desired,
         min=minimum,
@@ -79,7 +91,7 @@ def scale(
         steady, interrupted = _wait(out, aws, target, timeout)
     if not dry_run and (changes.changes or wait):
         state = read_state(aws, target)
-    _print(out, state, changes, steady, dry_run)
+    _print(out, state, changes, steady, dry_run, measured)
     if interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
     if steady is False:
@@ -116,7 +128,23 @@ def _wait(out: Output, aws: Aws, target: ScaledService, timeout: float) -> tuple
         return steady, stop.is_set()
 
 
-def _print(out: Output, state: ScaleState, changes: ChangePlan, steady: bool | None, dry_run: bool) -> None:
+def _tell_measured(out: Output, target: ScaledService, measured: Measurement) -> None:
+    at_most = "at most " if measured.upper_bound else ""
+    why = "; messages never waited for long, so it is taken from those in flight" if measured.upper_bound else ""
+    out.say(
+        f"{target.name}: a task spends {at_most}{measured.processing_seconds:g} s on a message, measured over "
+        f"{measured.minutes} minutes and {measured.messages:,} messages{why}"
+    )
+
+
+def _print(
+    out: Output,
+    state: ScaleState,
+    changes: ChangePlan,
+    steady: bool | None,
+    dry_run: bool,
+    measured: Measurement | None,
+) -> None:
     for problem in state.problems:
         out.say(f"{state.service.name}: {problem}")
     facts: dict[str, Any] = {
@@ -133,6 +161,7 @@ def _print(out: Output, state: ScaleState, changes: ChangePlan, steady: bool | N
         "paused": state.bounds.paused if state.bounds else None,
         "target": state.target,
         "policies": [policy["PolicyName"] for policy in state.policies],
+        **({"measured_processing_seconds": measured.processing_seconds} if measured else {}),
     }
     if out.json:
         lists = {"activities": state.activities, "changes": changes.changes}

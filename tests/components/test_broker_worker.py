@@ -188,7 +188,7 @@ def test_the_alarms_say_what_happened_and_ask_for_the_right_queue():
     letters, waiting = alarms["orders-alarms-dead-letters"], alarms["orders-alarms-waiting"]
     assert dimensions_of(letters)[0]["Queue"] == "orders.dlq"
     assert letters["threshold"] == 1
-    assert waiting["threshold"] == 3 * 30 * 4
+    assert waiting["threshold"] == 3 * 450 * 4
     assert dimensions_of(waiting)[0]["Queue"] == "orders"
     nobody = alarms["orders-alarms-no-consumer"]
     assert expression_of(nobody) == "IF((MAX([backlog]) > 0) AND (MAX([consumers]) < 1), 1, 0)"
@@ -272,7 +272,7 @@ def test_wrong_arguments_are_refused(changes: dict[str, Any], problem: str):
             {"min_tasks": 5, "max_tasks": 2},
             "min_tasks is 5, more than max_tasks (2); lower min_tasks or raise max_tasks",
         ),
-        ({"processing_seconds": 90}, "processing_seconds is 90, more than acceptable_latency_seconds (60)"),
+        ({"processing_seconds": 901}, "processing_seconds is 901, more than acceptable_latency_seconds (900)"),
         ({"max_tasks": 0, "min_tasks": 0}, "max_tasks is 0; allowed is a whole number from 1 to 5,000 tasks"),
     ],
     ids=lambda value: str(value)[:40],

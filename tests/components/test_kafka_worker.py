@@ -237,7 +237,7 @@ def test_the_alarms_say_what_to_do_first():
     }
     assert set(alarms) == {"dead-letters", "lag-time", "lag-records", "no-running-task"}
     time, records = alarms["lag-time"], alarms["lag-records"]
-    assert (time["metricName"], time["threshold"]) == ("EstimatedMaxTimeLag", 300)
+    assert (time["metricName"], time["threshold"]) == ("EstimatedMaxTimeLag", 2700)
     assert (records["metricName"], records["threshold"]) == ("SumOffsetLag", 1000)
     assert "First: ops --stack test status billing. Runbook: docs/runbooks/kafka-lag.md" in time["alarmDescription"]
     index = (ROOT / "docs/runbooks/alarms.md").read_text()
@@ -277,7 +277,7 @@ def test_the_manifest_tells_ops_where_everything_is():
             "partitions",
         ),
         ({"min_tasks": 3, "max_tasks": 2}, "min_tasks is 3, more than max_tasks (2); lower it"),
-        ({"processing_seconds": 61}, "processing_seconds is 61, more than acceptable_latency_seconds (60)"),
+        ({"processing_seconds": 901}, "processing_seconds is 901, more than acceptable_latency_seconds (900)"),
         ({"lag_seconds": 1}, "lag_seconds is 1; allowed is a whole number from 60 to 31,536,000 seconds"),
         (
             {"container": ContainerArgs(image="a:1", environment={"KAFKA_GROUP": "x"})},

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import ContractError, ScalingError
-from contracts.scaling import backlog_per_task_target
+from contracts.scaling import WAKE_SECONDS, backlog_per_task_target, latency_from_zero_problem
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,14 @@ def test_a_latency_that_no_number_of_tasks_can_meet_is_refused():
     assert str(caught.value) == (
         "processing_seconds is 7.5, more than acceptable_latency_seconds (5): one message alone takes longer than "
         "that, however many tasks run; raise the latency or make the processing faster"
+    )
+
+
+def test_from_zero_less_than_the_time_to_wake_is_not_kept():
+    assert latency_from_zero_problem(0, WAKE_SECONDS) is None
+    assert latency_from_zero_problem(1, 1) is None
+    assert latency_from_zero_problem(0, 299.5) == (
+        "acceptable_latency_seconds is 299.5 with min 0; from zero the first messages wait up to 300 seconds, until AWS "
+        "has noticed them and a task has started. Set min to 1 or more, or the latency to 300 or more; `ops plan-scaling` "
+        "shows what your traffic needs"
     )

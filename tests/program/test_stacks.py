@@ -195,3 +195,33 @@ def test_a_dashboard_for_each_pattern_or_none():
     assert [title.split("**")[1] for title in titles] == ["kitchens", "kitchens-all", "kitchens-auckland"]
     off = run_program({**settings, "eda:dashboard": {"enabled": False}})
     assert off.of_type("aws:cloudwatch/dashboard:Dashboard") == []
+
+
+@pytest.mark.parametrize(
+    ("scaling", "warned"),
+    [
+        ({"acceptable_latency_seconds": 60, "min": 0}, True),
+        ({"acceptable_latency_seconds": 60, "min": 1}, False),
+        ({"acceptable_latency_seconds": 60, "min": 0, "policy": "queue-depth"}, False),
+        ({}, False),
+    ],
+)
+def test_a_latency_that_cannot_be_kept_from_zero_is_warned_of(
+    scaling: dict[str, Any], warned: bool, monkeypatch: pytest.MonkeyPatch
+):
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    settings = copy.deepcopy(settings_of("dev"))
+    settings["eda:patterns"]["orders"]["scaling"] = scaling
+    run_program(settings)
+    assert [line.startswith("orders: scaling: acceptable_latency_seconds is 60 with min 0; ") for line in said] == (
+        [True] if warned else []
+    )
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_stack_of_ours_is_warned_of(stack: str, monkeypatch: pytest.MonkeyPatch):
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    run_program(settings_of(stack), stack=stack)
+    assert said == []

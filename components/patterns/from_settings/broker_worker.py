@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from components.config.broker_worker import BrokerWorkerSettings
 from components.patterns.broker_worker import BrokerWorker, BrokerWorkerArgs
-from components.patterns.from_settings.handler import worker_values
+from components.patterns.from_settings.handler import warn_from_zero, worker_values
 from components.shared import Shared, broker_args
 from components.stores.broker import Broker, BrokerArgs
 
@@ -18,6 +18,7 @@ def build_broker_worker(name: str, settings: BrokerWorkerSettings, shared: Share
         if settings.broker.name is not None
         else broker_args(settings.broker, shared.network, shared.encryption_key)
     )
+    warn_from_zero(name, scaling.min, scaling.acceptable_latency_seconds)
     return BrokerWorker(
         name,
         BrokerWorkerArgs(

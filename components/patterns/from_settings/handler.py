@@ -16,8 +16,17 @@ from components.config.queue_worker import IdempotencySettings
 from components.core.iam import Statement
 from components.network import Network
 from components.shared import Shared
+from contracts.scaling import latency_from_zero_problem
 
-__all__ = ["HandlerValues", "WorkerValues", "container_from", "handler_values", "permissions_from", "worker_values"]
+__all__ = [
+    "HandlerValues",
+    "WorkerValues",
+    "container_from",
+    "handler_values",
+    "permissions_from",
+    "warn_from_zero",
+    "worker_values",
+]
 
 
 class HandlerValues(TypedDict):
@@ -93,6 +102,12 @@ def container_from(name: str, handler: HandlerSettings) -> ContainerArgs:
 def permissions_from(handler: HandlerSettings) -> list[Statement]:
     """What the handler may do beyond what its pattern needs."""
     return [Statement(actions=item.actions, resources=item.resources) for item in handler.permissions]
+
+
+def warn_from_zero(name: str, min_tasks: int, acceptable_latency_seconds: float) -> None:
+    """Warn in `pulumi up` of a latency that cannot be kept from zero."""
+    if problem := latency_from_zero_problem(min_tasks, acceptable_latency_seconds):
+        pulumi.log.warn(f"{name}: scaling: {problem}")
 
 
 def _image(name: str, handler: HandlerSettings) -> ContainerImage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.config.kafka_worker import KafkaWorkerSettings
-from components.patterns.from_settings.handler import worker_values
+from components.patterns.from_settings.handler import warn_from_zero, worker_values
 from components.patterns.kafka_worker import KafkaWorker, KafkaWorkerArgs
 from components.shared import Shared
 
@@ -13,6 +13,7 @@ __all__ = ["build_kafka_worker"]
 def build_kafka_worker(name: str, settings: KafkaWorkerSettings, shared: Shared) -> KafkaWorker:
     handler, reading, scaling = settings.handler, settings.reading, settings.scaling
     kafka = shared.kafka[settings.cluster]
+    warn_from_zero(name, scaling.min, scaling.acceptable_latency_seconds)
     return KafkaWorker(
         name,
         KafkaWorkerArgs(

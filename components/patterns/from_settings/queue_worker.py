@@ -6,10 +6,11 @@ import dataclasses
 
 from components.config.compute import CapacitySettings, HandlerSettings
 from components.config.queue_worker import IdempotencySettings, QueueSettings, QueueWorkerSettings, ScalingSettings
-from components.patterns.from_settings.handler import worker_values
+from components.patterns.from_settings.handler import warn_from_zero, worker_values
 from components.patterns.queue_worker import QueueWorker, QueueWorkerArgs
 from components.shared import Shared
 from components.stores.queue import QueueArgs
+from contracts.scaling import ScalingPolicy
 
 __all__ = ["build_queue_worker", "queue_worker_args"]
 
@@ -47,6 +48,8 @@ def queue_worker_args(
     shared: Shared,
 ) -> QueueWorkerArgs:
     """A worker without the rule that feeds it."""
+    if scaling.policy is ScalingPolicy.BACKLOG_PER_TASK:
+        warn_from_zero(name, scaling.min, scaling.acceptable_latency_seconds)
     return QueueWorkerArgs(
         **worker_values(name, handler, capacity, idempotency, shared),
         bus=shared.bus,

@@ -14,7 +14,7 @@ from ops.scaling_model.plans import OwnSettings, Plan, cdk_plan, copilot_plan, o
 from ops.scaling_model.simulation import Outcome, Timing, simulate
 from ops.scaling_model.traffic import MINUTE_SECONDS, Trace
 
-__all__ = ["PROMISED_SHARE", "Comparison", "Request", "Row", "compare"]
+__all__ = ["PROMISED_SHARE", "Comparison", "Request", "Row", "compare", "row_of"]
 
 PROMISED_SHARE = 0.95
 """So many messages must not wait longer than is acceptable."""
@@ -114,13 +114,13 @@ def compare(request: Request, progress: Callable[[int, int], None] = lambda done
     rows: list[Row] = []
     for plan in (*own, *others):
         outcome = simulate(trace, plan, processing, request.timing)
-        rows.append(_row(request, outcome, optimum, plan.settings))
+        rows.append(row_of(request, outcome, optimum, plan.settings))
         progress(len(rows), len(own) + len(others))
     ours = sorted(rows[: len(own)], key=lambda row: (row.task_hours, _p95(row)))
     return Comparison(
         request,
         bounds,
-        _row(request, optimum, optimum, None),
+        row_of(request, optimum, optimum, None),
         tuple(ours),
         tuple(rows[len(own) :]),
         _recommend(ours),
@@ -186,7 +186,8 @@ def _p95(row: Row) -> float:
     return math.inf if row.p95_seconds is None else row.p95_seconds
 
 
-def _row(request: Request, outcome: Outcome, optimum: Outcome, settings: OwnSettings | None) -> Row:
+def row_of(request: Request, outcome: Outcome, optimum: Outcome, settings: OwnSettings | None) -> Row:
+    """What came out of a simulation, measured by the optimum of the same trace."""
     p50, p95, p99 = (outcome.delay_seconds(share) for share in (0.5, PROMISED_SHARE, 0.99))
     return Row(
         policy=outcome.name,

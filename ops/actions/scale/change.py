@@ -153,7 +153,7 @@ def _plan_target(state: ScaleState, request: ScaleRequest, result: ChangePlan) -
     if latency is None or processing is None:
         raise UsageError(
             "--latency and --processing belong together: the target is latency / processing",
-            "e.g. --latency 60 --processing 2",
+            "e.g. --latency 60 --processing 2, or --latency 60 --measure",
         )
     try:
         target = backlog_per_task_target(latency, processing)

@@ -53,7 +53,7 @@ def test_the_smallest_stack_gets_the_documented_defaults():
     assert orders.queue.max_receive_count == 5
     assert orders.scaling.policy is ScalingPolicy.BACKLOG_PER_TASK
     assert (orders.scaling.min, orders.scaling.max) == (0, 10)
-    assert (orders.scaling.acceptable_latency_seconds, orders.scaling.processing_seconds) == (60, 1)
+    assert (orders.scaling.acceptable_latency_seconds, orders.scaling.processing_seconds) == (900, 1)
     assert orders.capacity.spot is False
     assert orders.idempotency.expires_hours == 24
 
@@ -141,8 +141,8 @@ def test_each_kind_of_mistake_is_one_line_with_its_path(changes: dict[str, Any],
         ({"events.detail_type": ["x"]}, "patterns.orders.events.detail_type: no event has this field"),
         ({"events.source": "x"}, "patterns.orders.events.source: expected a list of values, got 'x'; write ['x']"),
         (
-            {"scaling": {"processing_seconds": 90}},
-            "patterns.orders.scaling.processing_seconds: is 90, more than acceptable_latency_seconds (60)",
+            {"scaling": {"processing_seconds": 901}},
+            "patterns.orders.scaling.processing_seconds: is 901, more than acceptable_latency_seconds (900)",
         ),
         (
             {"queue.visibility_timeout_seconds": 1, "scaling.processing_seconds": 2.5},

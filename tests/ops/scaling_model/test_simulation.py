@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from contracts.scaling import ScalingPolicy
+from contracts.scaling import WAKE_SECONDS, ScalingPolicy
 from ops.scaling_model.decisions import Bounds
 from ops.scaling_model.optimum import clairvoyant, work_hours
 from ops.scaling_model.plans import OwnSettings, copilot_plan, own_plan
@@ -34,7 +34,7 @@ def test_the_first_message_after_idle_time_waits_for_three_to_five_minutes() -> 
     # docs/adr/0004: two metric periods, an alarm evaluation and a Fargate start.
     quiet = Trace("one message", (*[0] * 30, 1, *[0] * 20))
     outcome = simulate(quiet, own_plan(OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, 0, 10, 60, 2)), 2)
-    assert 180 <= outcome.delay_seconds(1.0) <= 300
+    assert 180 <= outcome.delay_seconds(1.0) <= WAKE_SECONDS
     assert outcome.started == 1
     assert outcome.tasks_per_minute[-1] == 0
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from components.config.loading import parse
+from components.config.queue_worker import QueueWorkerSettings
 from ops.__main__ import main
 from ops.commands.plan_scaling_chart import sparkline
 from ops.exit_codes import ExitCode
+from tests.emulator import ROOT
 
 TRACE = "minute,messages\n" + "".join(f"{minute},{90 if 20 <= minute < 40 else 30}\n" for minute in range(60))
 NEEDED = ("--latency", "300", "--processing", "2")
@@ -66,6 +70,25 @@ def test_yaml_is_all_of_stdout(capsys: pytest.CaptureFixture[str], trace: str) -
     assert code == ExitCode.OK
     assert set(yaml.safe_load(out)["scaling"]) >= {"policy", "min", "max"}
     assert len(out.splitlines()) == 1
+
+
+def test_the_yaml_is_pasted_into_the_settings_of_a_stack_and_loads(
+    capsys: pytest.CaptureFixture[str], trace: str
+) -> None:
+    _, block, _ = _run(capsys, "--trace", trace, *NEEDED, "--yaml", "--max", "9")
+    text = (ROOT / "Pulumi.dev.yaml").read_text()
+    pasted, times = re.subn(r"scaling: \{.*\}\n", block, text)
+    assert times == 1
+    config = yaml.safe_load(pasted)["config"]
+    ours = {key.removeprefix("eda:"): json.dumps(value) for key, value in config.items() if key.startswith("eda:")}
+
+    orders = parse(ours, "dev").patterns["orders"]
+
+    assert isinstance(orders, QueueWorkerSettings)
+    recommended = yaml.safe_load(block)["scaling"]
+    assert {key: value for key, value in orders.scaling.model_dump(mode="json").items() if key in recommended} == (
+        recommended
+    )
 
 
 def test_what_cannot_be_kept_is_said_with_the_reason(capsys: pytest.CaptureFixture[str], trace: str) -> None:

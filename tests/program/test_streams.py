@@ -62,7 +62,8 @@ def test_two_applications_share_one_stream_and_a_third_is_fed_by_the_bus():
 def test_everybody_is_told_and_everything_is_encrypted():
     recorder = program()
     alarms = [item for item in recorder.of_type("MetricAlarm") if "Not a fault" not in item.inputs["alarmDescription"]]
-    assert len(alarms) == 3 * 3 + 2 + 2 * 3  # three of each application, two of the rule, three of each stream
+    # Three of each application, one of its registered consumer, two of the rule, three of each stream.
+    assert len(alarms) == 3 * 3 + 1 + 2 + 2 * 3
     assert all(item.inputs["alarmActions"] for item in alarms)
     assert all("kms:" in item.inputs["kmsKeyId"] for item in recorder.of_type("aws:kinesis/stream:Stream"))
     for policy in recorder.of_type("aws:sqs/queuePolicy:QueuePolicy"):

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from contracts.manifest import DeadLetterQueueRef, KafkaRef, PatternManifest
+from contracts.manifest import BrokerRef, DeadLetterQueueRef, KafkaRef, PatternManifest
 from ops.actions.queues import QueueDirectory
 from ops.actions.replay.options import Source
 from ops.errors import UsageError
 
-__all__ = ["dead_letter_sources", "dead_letter_topic"]
+__all__ = ["dead_letter_sources", "outside_sqs"]
 
 
-def dead_letter_topic(
+def outside_sqs(
     read_pattern: Callable[[str], PatternManifest], name: str | None, dlq: str | None
-) -> KafkaRef | None:
-    """The Kafka topic that is meant by `dlq`; None when that is the name of a queue, or nothing.
+) -> KafkaRef | BrokerRef | None:
+    """The cluster or the broker whose dead letters are meant; None when a queue of SQS is.
 
-    A pattern's topic has the same records as its on-failure queue, so it is meant only where it is named.
+    A pattern's dead-letter topic has the same records as its on-failure queue, so it is meant only where it is named.
     """
-    kafka = read_pattern(name).kafka if name is not None and dlq is not None else None
-    return kafka if kafka is not None and kafka.dead_letter_topic == dlq else None
+    if name is None:
+        return None
+    pattern = read_pattern(name)
+    if pattern.kafka is not None and dlq is not None and pattern.kafka.dead_letter_topic == dlq:
+        return pattern.kafka
+    if pattern.broker is not None and dlq in (None, pattern.broker.dead_letter_queue):
+        return pattern.broker
+    return None
 
 
 def dead_letter_sources(

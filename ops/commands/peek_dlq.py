@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,22 +45,28 @@ def peek_dlq(
     """
     if limit < 1:
         raise UsageError(f"--limit {limit}: must be 1 or more")
-    from ops.actions.dead_letters import dead_letter_sources, dead_letter_topic
+    from contracts.manifest import KafkaRef
+    from ops.actions.dead_letters import dead_letter_sources, outside_sqs
     from ops.actions.peek import group
     from ops.actions.peek_topic import peek_topic
     from ops.actions.queues import QueueDirectory
+    from ops.actions.replay.rabbitmq import peek_rabbitmq
     from ops.manifest import read_pattern
 
     out = Output(output)
     settings = globals_of(context)
     aws = settings.aws()
     directory = QueueDirectory(aws)
-    reader = partial(read_pattern, aws.ssm(), settings.stack)
+    reader = cache(partial(read_pattern, aws.ssm(), settings.stack))
     found = []
     with stop_on_signals() as stop:
-        if (kafka := dead_letter_topic(reader, name, dlq)) is not None:
-            found = peek_topic(aws, kafka, limit, stop)
+        elsewhere = outside_sqs(reader, None if dlq_url else name, dlq)
+        if isinstance(elsewhere, KafkaRef):
+            found = peek_topic(aws, elsewhere, limit, stop)
             out.say(f"{dlq}: looked at {len(found)} records that have not been replayed")
+        elif elsewhere is not None:
+            found = peek_rabbitmq(aws, elsewhere, limit, stop)
+            out.say(f"{elsewhere.dead_letter_queue}: looked at {len(found)} messages")
         else:
             for source in dead_letter_sources(directory, reader, name, dlq_url, dlq):
                 found += _peek(out, directory, source, limit, stop)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from contextlib import ExitStack
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.commands.replay_report import print_report, replay_dead_letter_topic
+from ops.commands.replay_report import print_report, replay_outside_sqs
 from ops.commands.replay_request import check_backup, check_ranges, parse_selection, refuse_beside_resume
 from ops.context import globals_of
 from ops.errors import UsageError
@@ -19,13 +20,7 @@ from ops.interrupts import stop_on_signals
 from ops.output import Format, Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from contracts.manifest import PatternManifest
-    from ops.actions.queues import QueueDirectory
     from ops.actions.replay.options import Engine, ReplayOptions, Source
-    from ops.aws import Aws
-    from ops.context import Globals
 
 __all__ = ["replay_dlq"]
 
@@ -94,7 +89,7 @@ def replay_dlq(
     ops replay-dlq --dlq-url https://sqs…/orders-dlq --to https://sqs…/orders --rate 50 --ramp-up 60 --yes --output json
     ops replay-dlq --resume 20261127T004318Z-b16e8f6b
     """
-    from ops.actions.dead_letters import dead_letter_topic
+    from ops.actions.dead_letters import dead_letter_sources, outside_sqs
     from ops.actions.queues import QueueDirectory
     from ops.actions.replay.choice import beyond_sqs, choose_engine
     from ops.actions.replay.journal_store import state_directory
@@ -102,6 +97,7 @@ def replay_dlq(
     from ops.actions.replay.options import Engine, ReplayOptions, Source
     from ops.actions.replay.resume import resumed, unfinished_run, unfinished_runs
     from ops.actions.replay.run import check_destination, replay
+    from ops.manifest import read_pattern
     from ops.progress import show_progress
 
     out = Output(output)
@@ -159,10 +155,11 @@ def replay_dlq(
 
     aws = settings.aws(connections=concurrency + 16)
     directory = QueueDirectory(aws)
-    if (kafka := dead_letter_topic(_pattern_reader(settings, aws), name, dlq)) is not None:
-        replay_dead_letter_topic(out, aws, kafka, name or "", options, yes=yes)
+    read = cache(partial(read_pattern, aws.ssm(), settings.stack))
+    if (elsewhere := outside_sqs(read, None if dlq_url else name, dlq)) is not None:
+        replay_outside_sqs(out, aws, elsewhere, name or "", options, yes=yes)
     if run is None:
-        found = _sources(settings, aws, directory, name, dlq_url, dlq)
+        found = dead_letter_sources(directory, read, name, dlq_url, dlq)
     else:
         found = [Source(directory.read(run.request["dlq_url"]), run.request["manifest_origin"])]
     check_destination(directory, found, options.to)
@@ -189,20 +186,6 @@ def replay_dlq(
         )
     print_report(out, report)
     raise typer.Exit(report.exit_code())
-
-
-def _sources(
-    settings: Globals, aws: Aws, directory: QueueDirectory, name: str | None, dlq_url: str | None, dlq: str | None
-) -> list[Source]:
-    from ops.actions.dead_letters import dead_letter_sources
-
-    return dead_letter_sources(directory, _pattern_reader(settings, aws), name, dlq_url, dlq)
-
-
-def _pattern_reader(settings: Globals, aws: Aws) -> Callable[[str], PatternManifest]:
-    from ops.manifest import read_pattern
-
-    return lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern)
 
 
 def _announce(out: Output, source: Source, engine: Engine, why: str, options: ReplayOptions) -> None:

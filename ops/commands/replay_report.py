@@ -1,4 +1,4 @@
-"""What `ops replay-dlq` tells about a run, and the run over a dead-letter topic."""
+"""What `ops replay-dlq` tells about a run, and the run over what is not a queue of SQS."""
 
 from __future__ import annotations
 
@@ -12,30 +12,38 @@ from ops.interrupts import stop_on_signals
 from ops.output import Output
 
 if TYPE_CHECKING:
-    from contracts.manifest import KafkaRef
+    from contracts.manifest import BrokerRef, KafkaRef
     from ops.actions.replay.options import QueueReport, ReplayOptions, ReplayReport
     from ops.aws import Aws
 
-__all__ = ["print_report", "replay_dead_letter_topic"]
+__all__ = ["print_report", "replay_outside_sqs"]
 
 
-def replay_dead_letter_topic(
-    out: Output, aws: Aws, kafka: KafkaRef, name: str, options: ReplayOptions, *, yes: bool
+def replay_outside_sqs(
+    out: Output, aws: Aws, place: KafkaRef | BrokerRef, name: str, options: ReplayOptions, *, yes: bool
 ) -> NoReturn:
-    """Replay the topic, print what happened, and exit."""
+    """Replay the dead-letter topic of a cluster or the dead-letter queue of a broker, print what happened, and exit."""
+    from contracts.manifest import KafkaRef
     from ops.actions.replay.options import ReplayReport
+    from ops.actions.replay.rabbitmq import replay_rabbitmq
     from ops.actions.replay.topic_engine import check_topic_options, replay_topic
     from ops.progress import show_progress
 
     check_topic_options(options)
-    topic = kafka.dead_letter_topic or ""
-    out.say(f"{topic}: what has not been replayed yet → topic {kafka.topic}, for {name} alone")
+    if isinstance(place, KafkaRef):
+        source, target = place.dead_letter_topic or "", f"topic {place.topic}, for {name} alone"
+    else:
+        source, target = place.dead_letter_queue, f"queue {place.queue} of the broker {place.name}"
+    out.say(f"{source}: what has not been replayed yet → {target}")
     if not (yes or options.dry_run) and not typer.confirm("Move them?", err=True):
         out.say("nothing was moved")
         raise typer.Exit(ExitCode.OK)
     with stop_on_signals() as stop, ExitStack() as stack:
-        progress = stack.enter_context(show_progress(out, topic))
-        one = replay_topic(aws, kafka, name, options, stop, progress)
+        progress = stack.enter_context(show_progress(out, source))
+        if isinstance(place, KafkaRef):
+            one = replay_topic(aws, place, name, options, stop, progress)
+        else:
+            one = replay_rabbitmq(aws, place, options, stop, progress)
     report = ReplayReport([one], dry_run=options.dry_run)
     print_report(out, report)
     raise typer.Exit(report.exit_code())

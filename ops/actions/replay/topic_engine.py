@@ -30,7 +30,7 @@ _ATTEMPTS = 8
 
 
 def check_topic_options(options: ReplayOptions) -> None:
-    """Refuse what a topic cannot do.
+    """Refuse what a topic, or a broker's queue, cannot do.
 
     Raises:
         UsageError: names the option.
@@ -45,8 +45,8 @@ def check_topic_options(options: ReplayOptions) -> None:
     }
     if names := [name for name, value in asked.items() if value]:
         raise UsageError(
-            f"a dead-letter topic is replayed in order and as it is: it does not go with {', '.join(names)}",
-            "the on-failure queue of the pattern has the same records, and can",
+            f"topics and queues of brokers are replayed in order and as they are: not with {', '.join(names)}",
+            "the on-failure queue of a kafka-worker has the same records as its topic, and can",
         )
 
 

@@ -214,7 +214,7 @@ def test_a_topic_cannot_do_what_a_queue_can(scene: Scene, option: list[str]) -> 
     ran = scene.run("--stack", "dev", "replay-dlq", "billing", "--dlq", dead.name, "--yes", *option)
 
     assert ran.code == ExitCode.USAGE
-    assert "a dead-letter topic is replayed in order and as it is" in ran.stderr
+    assert "topics and queues of brokers are replayed in order and as they are: not with" in ran.stderr
 
 
 def test_a_wrong_name_is_answered_with_the_queue_and_the_topic(scene: Scene) -> None:

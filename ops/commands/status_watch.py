@@ -78,10 +78,11 @@ def _screen(out: Output) -> AbstractContextManager[_Screen]:
 
 
 class _Lines:
-    """One reading after the other; with JSON one line each."""
+    """One reading after the other; with JSON one line each. What could not be read is told when it is new."""
 
     def __init__(self, out: Output) -> None:
         self._out = out
+        self._told: set[str] = set()
 
     def show(self, view: View, at: str) -> None:
         if self._out.json:
@@ -89,8 +90,11 @@ class _Lines:
         else:
             for columns, rows, title in view.tables:
                 self._out.rows(columns, rows, title or at)
-        for line in (*view.notes, *view.problems):
-            self._out.say(line)
+        lines = [*view.notes, *view.problems]
+        for line in lines:
+            if line not in self._told:
+                self._out.say(line)
+        self._told = set(lines)
 
     def fail(self, error: OpsError, at: str) -> None:
         self._out.say(f"{at}: {error.message}; trying again")

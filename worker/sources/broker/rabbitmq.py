@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pika
 from pika.channel import Channel
@@ -20,6 +18,8 @@ from contracts.messages import FAILURE, RECEIVE_COUNT
 from worker.sources.broker.hand import Hand
 from worker.sources.broker.link import Deliver, Link, LinkError
 from worker.sources.broker.messages import Acknowledge, DeadLetter, Disposition, GiveBack, Message, Park
+from worker.sources.broker.rabbitmq_connection import CONNECT_SECONDS, connection_parameters, sentence
+from worker.sources.broker.rabbitmq_messages import copied_properties, receive_count
 from worker.sources.broker.rabbitmq_topology import (
     RESOURCE_LOCKED,
     dead_letter_exchange,
@@ -32,13 +32,9 @@ from worker.sources.broker.settings import BrokerSettings, Endpoint
 
 __all__ = ["RabbitLink"]
 
-_HEARTBEAT_SECONDS = 30
-_BLOCKED_SECONDS = 60
-_CONNECT_SECONDS = 10
 _CONFIRM_SECONDS = 60.0
 _CLOSE_SECONDS = 2.0
 _IN_LINE_SECONDS = 1.0
-_PERSISTENT: Final = 2
 
 logger = logging.getLogger(__name__)
 
@@ -96,12 +92,12 @@ class RabbitLink(Link):
         self._channel: Channel | None = None
         self._published = 0
         self._copies: dict[int, _Copy] = {}
-        parameters = _parameters(settings, endpoint)
+        parameters = connection_parameters(settings, endpoint)
         try:
             with pika.BlockingConnection(parameters) as connection:
                 declare(connection, settings)
         except (AMQPError, OSError) as error:
-            raise LinkError(_sentence(error)) from error
+            raise LinkError(sentence(error)) from error
         self._connection = pika.SelectConnection(
             parameters,
             on_open_callback=self._on_open,
@@ -109,7 +105,7 @@ class RabbitLink(Link):
             on_close_callback=lambda _, error: self._break(error),
         )
         try:
-            self._spin(lambda: self._consuming or self._in_line, timeout_seconds=2 * _CONNECT_SECONDS)
+            self._spin(lambda: self._consuming or self._in_line, timeout_seconds=2 * CONNECT_SECONDS)
             if not (self._consuming or self._in_line):
                 raise LinkError("the broker does not answer")
         except BaseException:
@@ -186,7 +182,7 @@ class RabbitLink(Link):
             try:
                 loop.start()
             except OSError as error:
-                raise LinkError(_sentence(error)) from error
+                raise LinkError(sentence(error)) from error
             finally:
                 loop.remove_timeout(timer)
             if not self._closing:
@@ -208,13 +204,13 @@ class RabbitLink(Link):
         try:
             self._carry_out_orders()
         except AMQPError as error:
-            raise LinkError(self._broken or _sentence(error)) from error
+            raise LinkError(self._broken or sentence(error)) from error
 
     # -- called by pika, one after the other -------------------------------------------------------------------------
 
     def _break(self, error: BaseException | str) -> None:
         if self._broken is None:
-            self._broken = error if isinstance(error, str) else _sentence(error)
+            self._broken = error if isinstance(error, str) else sentence(error)
         self._connection.ioloop.stop()
 
     def _on_open(self, _: object) -> None:
@@ -280,7 +276,7 @@ class RabbitLink(Link):
         message = Message(
             id=properties.message_id or "",
             body=body,
-            receive_count=_receive_count(method, properties),
+            receive_count=receive_count(method, properties),
             group="all" if self._settings.ordered else None,
             link=self,
             delivery=(method.delivery_tag, properties),
@@ -322,11 +318,11 @@ class RabbitLink(Link):
                     self._open_channel.basic_nack(tag, requeue=True)
                 self._done(message)
             case Park():
-                again = _copy(properties, {RECEIVE_COUNT: disposition.receive_count}, history=False)
+                again = copied_properties(properties, {RECEIVE_COUNT: disposition.receive_count}, history=False)
                 again.expiration = str(max(1, round(disposition.delay_seconds * 1000)))
                 self._publish("", self._retry_queue(disposition.delay_seconds), again, message, tag)
             case DeadLetter():
-                letter = _copy(properties, {FAILURE: disposition.failure.to_json()}, history=True)
+                letter = copied_properties(properties, {FAILURE: disposition.failure.to_json()}, history=True)
                 self._publish(dead_letter_exchange(queue), queue, letter, message, tag)
 
     def _retry_queue(self, delay_seconds: float) -> str:
@@ -342,61 +338,3 @@ class RabbitLink(Link):
         self._publisher.basic_publish(exchange, key, original.body, properties, mandatory=True)
         self._published += 1
         self._copies[self._published] = _Copy(original, tag, time.monotonic() + _CONFIRM_SECONDS)
-
-
-def _parameters(settings: BrokerSettings, endpoint: Endpoint) -> pika.ConnectionParameters:
-    options: dict[str, Any] = {}
-    if endpoint.tls:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        options["ssl_options"] = pika.SSLOptions(context, endpoint.host)
-    if settings.username is not None:
-        options["credentials"] = pika.PlainCredentials(settings.username, settings.password or "")
-    return pika.ConnectionParameters(
-        host=endpoint.host,
-        port=endpoint.port,
-        virtual_host=endpoint.virtual_host,
-        heartbeat=_HEARTBEAT_SECONDS,
-        blocked_connection_timeout=_BLOCKED_SECONDS,
-        socket_timeout=_CONNECT_SECONDS,
-        stack_timeout=_CONNECT_SECONDS,
-        client_properties={"connection_name": f"worker of {settings.queue}"},
-        **options,
-    )
-
-
-def _receive_count(method: Basic.Deliver, properties: BasicProperties) -> int:
-    """Attempts before this one are in our own header; deliveries that ended without a word are in the broker's.
-
-    A classic queue does not count; it only tells that there was one before.
-    """
-    headers = properties.headers or {}
-    failed, lost = headers.get(RECEIVE_COUNT, 0), headers.get("x-delivery-count", 1 if method.redelivered else 0)
-    return 1 + sum(count for count in (failed, lost) if isinstance(count, int))
-
-
-def _copy(properties: BasicProperties, headers: dict[str, Any], *, history: bool) -> BasicProperties:
-    """The message's properties for a copy that outlives a restart of the broker.
-
-    Left out: the sender's user id, which the broker compares with ours; a time to live, which would throw the copy
-    away; the broker's counters; and, without `history`, its record of dead-lettering, by which it detects cycles.
-    """
-    copied = copy.copy(properties)
-    copied.delivery_mode = _PERSISTENT
-    copied.user_id = None
-    copied.expiration = None
-    dropped = {FAILURE, RECEIVE_COUNT, "x-delivery-count", "x-acquired-count"}
-    kept = {
-        name: value
-        for name, value in (properties.headers or {}).items()
-        if name not in dropped and (history or not name.startswith(("x-death", "x-first-death-", "x-last-death-")))
-    }
-    copied.headers = {**kept, **headers}
-    return copied
-
-
-def _sentence(error: BaseException) -> str:
-    """pika's exceptions often have no text, or the text of the one inside."""
-    inner = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
-    text = str(error) or repr(error)
-    return f"{type(error).__name__}: {text}" if inner is None else f"{type(error).__name__}: {inner!r}"

@@ -107,6 +107,8 @@ def replay_dlq(
         rows = [dataclasses.asdict(run) for run in unfinished_runs(journals)]
         columns = ["run_id", "queue", "started", "ended", "moved", "sent", "unknown", "held_seconds"]
         out.rows(columns, rows)
+        if not rows:
+            out.say(f"no unfinished run in {journals}")
         return
     if engine not in list(Engine):
         raise UsageError(f"--engine {engine}: not an engine", f"one of {', '.join(Engine)}")

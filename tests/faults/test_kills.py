@@ -121,8 +121,12 @@ def test_killed_between_send_and_delete_the_rerun_deletes_and_sends_nothing_twic
         process.kill()
         assert exit_code(process, 60) == -signal.SIGKILL
         proxy.heal()
+        listed = scene.run("replay-dlq", "--list-runs", "--output", "json")
+        [killed] = json.loads(listed.stdout)
         report = run(_job(scene, dlq, origin))
 
+    assert (killed["ended"], killed["moved"], killed["sent"], killed["unknown"]) == ("killed", 0, _LANES * 10, 0)
+    assert (killed["queue"], killed["request"]["to"]) == ("orders-dlq", origin)
     assert (report["found"], report["moved"], report["recovered"]) == (100, 100, _LANES * 10)
     assert report["duplicates_possible"] == 0
     assert Counter(scene.bodies(origin)) == Counter(numbered(100))

@@ -33,7 +33,8 @@ def show_progress(output: Output, name: str) -> Iterator[Progress]:
         task = bar.add_task(name, total=None, numbers="")
 
         def update(tally: Tally, found: int, seconds: float) -> None:
-            bar.update(task, total=found or None, completed=tally.moved, numbers=_numbers(tally, found, seconds))
+            done = tally.moved + tally.skipped + tally.failed
+            bar.update(task, total=found or None, completed=done, numbers=_numbers(tally, found, seconds))
 
         yield update
 

@@ -20,6 +20,7 @@ from ops.interrupts import stop_on_signals
 from ops.output import Format, Output
 
 if TYPE_CHECKING:
+    from ops.actions.replay.client_engine import Progress
     from ops.actions.replay.options import Engine, ReplayOptions, Source
 
 __all__ = ["replay_dlq"]
@@ -177,13 +178,18 @@ def replay_dlq(
         raise typer.Exit(ExitCode.OK)
 
     with stop_on_signals() as stop, ExitStack() as stack:
+
+        def progress_of(source: Source) -> Progress:
+            stack.close()  # the queue before it is done
+            return stack.enter_context(show_progress(out, source.queue.name))
+
         report = replay(
             aws,
             directory,
             [(source, chosen) for source, chosen, _ in plan],
             options,
             stop,
-            lambda source: stack.enter_context(show_progress(out, source.queue.name)),
+            progress_of,
             out.say,
         )
     print_report(out, report)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import re
+import subprocess
 import sys
 from typing import Any
 
 import pytest
 
 from ops.__main__ import main, with_global_options_first
+from ops.actions.replay.tally import Tally
 from ops.exit_codes import ExitCode
 from ops.output import Format, Output
+from ops.progress import show_progress
+from tests.emulator import ROOT
 from tests.ops.scene import Scene, numbered
 
 
@@ -231,3 +239,53 @@ def test_tables_in_a_pipe_are_never_cut_and_json_is_plain(capsys: pytest.Capture
     assert "n" * 300 in table
     assert table.splitlines()[1].split()[1:] == ["3", "1.2", "-", "a,", "b"]
     assert read == [{**rows[0], "seconds": 1.235}]
+
+
+def test_on_a_real_terminal_it_asks_shows_each_queues_progress_and_leaves_stdout_to_json(scene: Scene) -> None:
+    origin = scene.queue("orders")
+    queues = [scene.queue(f"dlq-{n}") for n in range(2)]
+    references = [scene.queue_ref(dlq, holds="messages", origin_arn=scene.arn(origin)) for dlq in queues]
+    scene.publish_pattern("orders", {"dead_letter_queues": references})
+    for dlq in queues:
+        scene.fill(dlq, numbered(30))
+    mine, its = pty.openpty()
+    words = ("--stack", "dev", "replay-dlq", "orders", "--rate", "40", "--engine", "client", "--output", "json")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "ops", *words],
+        cwd=ROOT,
+        env={**scene.environment, "TERM": "xterm", "COLUMNS": "160"},
+        stdin=its,
+        stdout=subprocess.PIPE,
+        stderr=its,
+        text=True,
+    )
+    os.close(its)
+    seen = ""
+    answered = False
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while chunk := os.read(mine, 4096).decode(errors="replace"):
+            seen += chunk
+            if not answered and "Move them?" in seen:
+                os.write(mine, b"y\n")
+                answered = True
+    os.close(mine)
+    output, _ = run.communicate(timeout=60)
+
+    assert run.returncode == ExitCode.OK, seen
+    assert json.loads(output)["moved"] == 60
+    for number in range(2):
+        assert re.search(rf"dlq-{number} .*moved, \d+/s, \d+ left, 0 failed", seen), seen
+    assert "Traceback" not in seen
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    with show_progress(Output(), "orders-dlq") as progress:
+        tally.move(40)
+        tally.fail("no room", 2)
+        tally.leave_out("--where does not hold")
+        progress(tally, 100, 1.0)
+        assert capsys.readouterr().err == ""
+        progress(tally, 100, 8.0)
+
+    assert capsys.readouterr().err == "orders-dlq: 40/100 moved, 5/s, 57 left, 2 failed, 1 skipped\n"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 import pulumi
 
 from components import config, manifest
 from components.patterns import build, create_dashboards, manifests
 from components.shared import Shared
+
+# What a program registers lives until it ends. To look for garbage in it, again and again, took half of its time.
+gc.disable()
 
 settings = config.load()
 shared = Shared("shared", settings)

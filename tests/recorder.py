@@ -210,6 +210,7 @@ def record(program: Callable[[], Any], *, preview: bool = False, project: str = 
     finally:
         loop.close()
         asyncio.set_event_loop(None)
+        gc.enable()  # the program turns it off for its own, short process
     return recorder
 
 

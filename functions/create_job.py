@@ -10,7 +10,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Creator", "handle"]
 
+_LAUNCH_RESERVE_MILLISECONDS = 30_000
+"""What a call leaves of its time before it tries RunTask again: three requests that are not answered."""
 _RESERVE_MILLISECONDS = 8_000
 """What a tick leaves of its time: the longest call of ECS, and the end."""
 
@@ -50,8 +52,12 @@ class Creator:
     jobs: JobSettings
     how: LaunchSettings
 
-    def create(self, request: JobRequest) -> tuple[int, dict[str, Any]]:
+    def create(self, request: JobRequest, in_time: Callable[[], bool] = lambda: True) -> tuple[int, dict[str, Any]]:
         """HTTP status and answer.
+
+        Args:
+            request: checked.
+            in_time: whether there is time for another attempt to launch.
 
         Raises:
             RefusedError: 409: the token belongs to another request.
@@ -74,7 +80,7 @@ class Creator:
             )
         if job.state is not JobState.SUBMITTED:
             return 200, _answer(job)
-        launch = self.launcher.launch(job)
+        launch = self.launcher.launch(job, in_time=in_time)
         if launch is Launch.FAILED:
             metrics.put(self.jobs.stack, self.jobs.pattern, {job_functions.UNLAUNCHABLE: 1})
         status = {Launch.LAUNCHED: 201 if new else 200, Launch.WAITING: 202, Launch.FAILED: 502}[launch]
@@ -120,7 +126,9 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
             request = JobRequest(
                 environment=request.environment, data=request.data, token=request.token, requested_by=caller
             )
-        status, answer = creator.create(request)
+        status, answer = creator.create(
+            request, lambda: context.get_remaining_time_in_millis() > _LAUNCH_RESERVE_MILLISECONDS
+        )
     except RefusedError as refusal:
         status, answer = refusal.status, {"error": str(refusal)}
     if not by_http:

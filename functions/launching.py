@@ -81,11 +81,17 @@ class Launcher:
         self._how = how
         self._sleep = sleep
 
-    def launch(self, job: Job, *, attempts: int = _ATTEMPTS) -> Launch:
-        """Run the task of a job that has none, and record what came of it."""
-        problem = ""
+    def launch(self, job: Job, *, attempts: int = _ATTEMPTS, in_time: Callable[[], bool] = lambda: True) -> Launch:
+        """Run the task of a job that has none, and record what came of it.
+
+        Args:
+            attempts: at most so many calls of RunTask.
+            in_time: whether there is time for another one.
+        """
         for attempt in range(attempts):
             if attempt:
+                if not in_time():
+                    break
                 self._sleep(_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1))
             found = self._run(job)
             if isinstance(found, Progress):

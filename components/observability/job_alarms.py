@@ -18,8 +18,8 @@ from contracts.job_functions import METRICS_NAMESPACE, OLDEST_UNFINISHED, OLDEST
 
 __all__ = ["JobAlarms", "JobAlarmsArgs"]
 
-_TICKS = 5
-"""A tick may be missing; five in a row are not chance."""
+_TICKS = 2
+"""One tick may have come while a launch was under way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +83,8 @@ class JobAlarms(Component):
                 f"{name}-unlaunched",
                 OLDEST_UNLAUNCHED,
                 args.unlaunched_seconds,
-                f"Jobs of {pattern} have waited for a task for {args.unlaunched_seconds} seconds, or nobody looks "
-                "after them.",
+                f"Jobs of {pattern} have waited for a task for {args.unlaunched_seconds} seconds.",
                 f"jobs list {pattern} --status SUBMITTED",
-                # No tick, no metric: then the function that would launch them does not run.
-                missing="breaching",
             ),
             self._age(
                 f"{name}-unfinished",
@@ -95,7 +92,6 @@ class JobAlarms(Component):
                 args.unfinished_seconds,
                 f"A job of {pattern} has not ended for {args.unfinished_seconds} seconds.",
                 f"jobs list {pattern}",
-                missing="notBreaching",
             ),
             self._sum(
                 f"{name}-unlaunchable",
@@ -123,9 +119,7 @@ class JobAlarms(Component):
     def _dimensions(self) -> dict[str, str]:
         return {metrics.STACK: pulumi.get_stack(), metrics.PATTERN: self._args.pattern}
 
-    def _age(
-        self, name: str, metric: str, seconds: int, meaning: str, command: str, *, missing: str
-    ) -> aws.cloudwatch.MetricAlarm:
+    def _age(self, name: str, metric: str, seconds: int, meaning: str, command: str) -> aws.cloudwatch.MetricAlarm:
         notice = self._notice(meaning, command)
         return aws.cloudwatch.MetricAlarm(
             name,
@@ -138,7 +132,7 @@ class JobAlarms(Component):
             evaluation_periods=_TICKS,
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=seconds,
-            treat_missing_data=missing,
+            treat_missing_data="notBreaching",
             alarm_actions=notice.actions,
             ok_actions=notice.actions,
             opts=self.child(),

@@ -220,7 +220,7 @@ def test_alarms_say_what_to_type_and_name_a_runbook():
     unlaunched = alarms["report-alarms-unlaunched"]
     assert unlaunched["dimensions"] == {"Stack": "test", "Pattern": "report"}
     assert (unlaunched["metricName"], unlaunched["threshold"]) == ("OldestUnlaunchedSeconds", 300)
-    assert unlaunched["treatMissingData"] == "breaching"
+    assert unlaunched["treatMissingData"] == "notBreaching"
     assert record(lambda: job(alarms=False)).of_type("MetricAlarm") == []
 
 

@@ -112,6 +112,13 @@ def test_a_launch_that_fails_is_recorded_and_answered_as_it_is(bench: Bench, lim
     assert bench.job(answer["job_id"]).state is not JobState.SUBMITTED
 
 
+def test_a_call_without_time_for_another_attempt_answers(bench: Bench, limits: Callable[..., None]):
+    limits(per_second=1000, failure_share=0.9999)
+    bench.ecs.run_task(cluster=CLUSTER, taskDefinition="reports-task")  # the first one is let through
+    status, answer = bench.creator().create(request("t"), lambda: False)
+    assert (status, bench.job(answer["job_id"]).launch_attempts) == (202, 1)
+
+
 @pytest.mark.parametrize(
     ("code", "message", "status", "state"),
     [
@@ -237,7 +244,7 @@ class Context:
     aws_request_id = "request-1"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 30_000
+        return 45_000
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from contracts.job_table import new_item
 from tests.local.deployed import Deployed, deployed, eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def settings(root: Path, **changes: Any) -> dict[str, Any]:
@@ -143,6 +145,18 @@ def test_a_signed_request_to_the_url_creates_a_job_and_an_unsigned_one_does_not(
 def test_what_a_command_refuses_is_a_sentence(stack: Deployed, words: tuple[str, ...], code: int, problem: str):
     done = stack.ops("jobs", *words)
     assert (done.returncode, problem in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_a_job_whose_creator_died_is_launched_by_the_tick(stack: Deployed):
+    jobs, job_id = stack.manifest.jobs, f"j-{'0' * 32}"
+    assert jobs is not None
+    request = {"environment": {"MONTH": "07"}, "data": {}}
+    begun = datetime.now(UTC) - timedelta(seconds=60)
+    item = new_item(job_id, "orders", request, requested_by=None, now=begun)
+    stack.client("dynamodb").put_item(TableName=jobs.table, Item=item)
+    eventually(lambda: stack.effects()[f"{job_id}/07"] == 1, 150, stack.effects)
+    eventually(lambda: facts(stack.ops("jobs", "show", job_id, "--output", "json"))["state"] == "SUCCEEDED", 60, str)
+    assert stack.effects()[f"{job_id}/07"] == 1
 
 
 def test_the_function_has_what_its_role_allows_and_nothing_else(stack: Deployed):

@@ -88,6 +88,7 @@ def replay_dlq(
     ops --stack dev replay-dlq orders --where "error == 'KeyError' && body.detail.city == 'Perth'" --dry-run
     ops --stack dev replay-dlq orders --since 2h --edit '{"detail": {"region": "WA"}}' --backup before.jsonl
     ops replay-dlq --dlq-url https://sqs…/orders-dlq --to https://sqs…/orders --rate 50 --ramp-up 60 --yes --output json
+    ops --stack dev replay-dlq billing --dlq orders.billing.dead-letters
     ops replay-dlq --resume 20261127T004318Z-b16e8f6b
     """
     from ops.actions.dead_letters import dead_letter_sources, outside_sqs

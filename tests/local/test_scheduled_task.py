@@ -62,3 +62,12 @@ def test_a_run_that_cannot_be_started_is_in_the_dead_letter_queue(tmp_path: Path
         (queue,) = manifest.dead_letter_queues
         eventually(lambda: stack.depth(queue.url) == 1, 60, lambda: stack.depth(queue.url))
         assert stack.effects().total() == 0
+        # AND WHEN the cluster is there again, THEN a replay starts the run, with the time it was planned for
+        providers = ["FARGATE", "FARGATE_SPOT"]
+        stack.client("ecs").create_cluster(clusterName=manifest.task.cluster, capacityProviders=providers)
+        replayed = stack.ops("replay-dlq", "orders", "--yes")
+        assert replayed.returncode == 0, replayed.stderr
+        eventually(lambda: stack.effects().total() == 1, 60, stack.effects)
+        ((key, _),) = stack.effects().items()
+        assert datetime.fromisoformat(key.partition("/")[2]) >= soon.replace(microsecond=0)
+        assert stack.depth(queue.url) == 0

@@ -35,6 +35,8 @@ __all__ = [
     "ScalingRef",
     "ScheduleRef",
     "ServiceRef",
+    "StateMachineRef",
+    "StepRef",
     "StreamRef",
     "TaskRef",
     "TopicRef",
@@ -199,6 +201,26 @@ class KafkaRef:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StepRef:
+    """`kind` is ``request-response``, ``sync``, ``callback`` or ``activity``, which has a `service` of workers."""
+
+    name: str
+    kind: str
+    log_group: str
+    service: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateMachineRef:
+    """`log_group` is that of its executions, if they are logged."""
+
+    name: str
+    arn: str
+    log_group: str | None = None
+    steps: tuple[StepRef, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class TopicRef:
     name: str
     arn: str
@@ -250,6 +272,7 @@ class PatternManifest:
     task: TaskRef | None = None
     schedule: ScheduleRef | None = None
     jobs: JobsRef | None = None
+    state_machine: StateMachineRef | None = None
     scaling: ScalingRef | None = None
     idempotency_table: str | None = None
     alarms: tuple[str, ...] = ()

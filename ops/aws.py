@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_stepfunctions import SFNClient
 
 __all__ = ["Aws"]
 
@@ -79,6 +80,9 @@ class Aws:
 
     def kinesis(self) -> KinesisClient:
         return cast("KinesisClient", self.client("kinesis"))
+
+    def stepfunctions(self) -> SFNClient:
+        return cast("SFNClient", self.client("stepfunctions"))
 
     def autoscaling(self) -> ApplicationAutoScalingClient:
         return cast("ApplicationAutoScalingClient", self.client("application-autoscaling"))

@@ -29,6 +29,7 @@ from components.config.shared import (
 )
 from components.config.stream_worker import StreamWorkerSettings
 from components.config.streams import StreamSettings
+from components.config.workflow import WorkflowSettings
 
 __all__ = ["PATTERNS", "StackSettings"]
 
@@ -42,6 +43,7 @@ PATTERNS: Mapping[str, type[PatternSettings]] = {
     "broker-worker": BrokerWorkerSettings,
     "api": ApiSettings,
     "api-push": ApiPushSettings,
+    "workflow": WorkflowSettings,
     "job": JobSettings,
     "airflow": AirflowSettings,
 }

@@ -43,6 +43,7 @@ class Runbook(StrEnum):
     STREAM_BEHIND = "docs/runbooks/stream-behind.md"
     KAFKA_CLUSTER = "docs/runbooks/kafka-cluster.md"
     KAFKA_LAG = "docs/runbooks/kafka-lag.md"
+    WORKFLOW = "docs/runbooks/workflow.md"
 
 
 @dataclass(frozen=True, kw_only=True)

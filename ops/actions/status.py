@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from contracts.manifest import PatternManifest, ScalingRef, ServiceRef
+from ops.actions.executions import ExecutionCounts, execution_counts
 from ops.actions.jobs.reading import count_jobs
 from ops.actions.queues import QueueDirectory
 from ops.actions.streams.partitions import KafkaStatus, read_group
@@ -49,6 +50,7 @@ class PatternStatus:
         alarms: names of alarms that are in ALARM.
         jobs: state → tracked jobs that the table has; a state without any is left out.
         stream, kafka: how far its consumers are, and who holds what.
+        executions: of its state machine.
         problems: what could not be read, and why.
     """
 
@@ -68,6 +70,7 @@ class PatternStatus:
     jobs: dict[str, int] | None = None
     stream: StreamStatus | None = None
     kafka: KafkaStatus | None = None
+    executions: ExecutionCounts | None = None
     problems: list[str] = field(default_factory=list)
 
 
@@ -136,6 +139,8 @@ def _pattern(aws: Aws, directory: QueueDirectory, pattern: PatternManifest) -> P
         status.jobs = read("its jobs", lambda: count_jobs(aws, pattern))
     if pattern.kafka:
         status.kafka = read_group(aws, pattern.kafka, read)
+    if machine := pattern.state_machine:
+        status.executions = read("its executions", lambda: execution_counts(aws, machine.arn))
     for reference in pattern.dead_letter_queues:
         dlq = read(f"its dead-letter queue {reference.name}", partial(directory.read, reference.url))
         status.dead_letters[reference.name] = dlq.visible + dlq.in_flight if dlq else None

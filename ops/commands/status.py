@@ -89,6 +89,8 @@ def _tables(found: Sequence[PatternStatus], patterns: Sequence[PatternManifest],
         columns[-3:-3] = STREAM_COLUMNS
     if any(pattern.jobs for pattern in patterns):
         columns.insert(columns.index("alarms"), "jobs")
+    if any(pattern.state_machine for pattern in patterns):
+        columns.insert(columns.index("dead_letters"), "executions")
     pairs = zip(found, patterns, strict=True)
     rows = [_row(one, bool(pattern.queue), bool(pattern.service)) for one, pattern in pairs]
     return [(columns, rows, ""), *(stream_tables(found[0]) if details else [])]
@@ -112,6 +114,7 @@ def _row(one: PatternStatus, has_queue: bool, has_service: bool) -> dict[str, An
         "tasks": tasks if has_service else None,
         **stream_cells(one),
         "jobs": _jobs(one),
+        "executions": _executions(one),
         "bounds": f"{one.min}..{one.max}" if one.min is not None else unknown if "scaling bounds" in failed else None,
         "alarms": one.alarms if one.alarms is not None else unknown if "alarms" in failed else None,
     }
@@ -121,6 +124,13 @@ def _jobs(one: PatternStatus) -> list[str] | str | None:
     if one.jobs is not None:
         return [f"{state} {count}" for state, count in one.jobs.items()]
     return "?" if "its jobs" in " ".join(one.problems) else None
+
+
+def _executions(one: PatternStatus) -> list[str] | str | None:
+    if (counts := one.executions) is None:
+        return "?" if "its executions" in " ".join(one.problems) else None
+    shown = {"running": counts.running, "failed": counts.failed, "timed out": counts.timed_out}
+    return [f"{state} {count}" for state, count in shown.items() if count or state == "running"]
 
 
 def _or_unknown(value: int | None) -> int | str:

@@ -19,6 +19,7 @@ from components.config.object_processing import ObjectProcessingSettings
 from components.config.queue_worker import QueueWorkerSettings
 from components.config.scheduled_task import ScheduledTaskSettings
 from components.config.stream_worker import StreamWorkerSettings
+from components.config.workflow import WorkflowSettings
 from components.core.errors import ComponentError
 from components.patterns.from_settings.airflow import build_airflow
 from components.patterns.from_settings.api import build_api
@@ -31,6 +32,7 @@ from components.patterns.from_settings.object_processing import build_object_pro
 from components.patterns.from_settings.queue_worker import build_queue_worker
 from components.patterns.from_settings.scheduled_task import build_scheduled_task
 from components.patterns.from_settings.stream_worker import build_stream_worker
+from components.patterns.from_settings.workflow import build_workflow
 from components.shared import Shared
 
 __all__ = ["Pattern", "build", "manifests"]
@@ -54,6 +56,7 @@ _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]]
     KafkaWorkerSettings: build_kafka_worker,
     ApiSettings: build_api,
     ApiPushSettings: build_api_push,
+    WorkflowSettings: build_workflow,
     JobSettings: build_job,
     AirflowSettings: build_airflow,
 }

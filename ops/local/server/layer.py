@@ -53,6 +53,7 @@ GAPS = (
     "states_tokens",
     "states_ecs",
     "states_tasks",
+    "states_authorization",
 )
 """Modules of this package, in the order in which they are installed."""
 

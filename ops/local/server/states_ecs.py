@@ -158,7 +158,7 @@ def _authorize_on(execution: dict[str, Any], action: str, resource: str, context
         action=action,
         resource_arn=resource,
         region=scope.region,
-        service_context=context,
+        service_context={key.lower(): value for key, value in context.items()},
     )
     if evaluate(asked, _gather_role_policies(role_arn.rpartition("/")[2], scope.account_id)).decision != "Allow":
         raise _ExecutionError(

@@ -21,7 +21,7 @@ from ministack.services import stepfunctions
 
 from ops.local.server.settings import ServerSettings
 
-__all__ = ["SEAMS", "Failed", "HeartbeatMissed", "TimedOut", "Token", "install", "open_token", "queue_task"]
+__all__ = ["SEAMS", "Failed", "HeartbeatMissed", "TimedOut", "Token", "install", "open_token", "owner_of", "queue_task"]
 
 SEAMS = (
     "services.stepfunctions._activities",
@@ -146,11 +146,6 @@ def owner_of(text: str) -> str | None:
 def queue_task(activity_arn: str, token: Token, text: str) -> None:
     """Let a worker that polls the activity have the task."""
     _QUEUES.setdefault(activity_arn, []).append((token, text))
-
-
-def waiting(activity_arn: str) -> int:
-    """How many tasks no worker has taken."""
-    return sum(not token.over for token, _ in _QUEUES.get(activity_arn, []))
 
 
 def _error(code: str, message: str) -> Any:

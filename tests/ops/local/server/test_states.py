@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ops.local.server.states_retries import Retries, catcher_of
+from ops.local.server.states_tokens import open_token, owner_of
 from tests.emulator import Account
 from tests.ops.local.server.helpers import Fargate, wait_until
 
@@ -209,3 +210,11 @@ def test_retriers_count_each_for_itself_and_wait_no_longer_than_the_maximum() ->
     assert retries.count == 5
     assert Retries({"Retry": [{"ErrorEquals": ["States.ALL"]}]}).delay_seconds("States.Runtime") is None
     assert catcher_of({"Catch": [{"ErrorEquals": ["States.TaskFailed"], "Next": "x"}]}, "States.Timeout") is None
+
+
+def test_a_report_is_authorised_on_what_waits_for_it() -> None:
+    token = open_token(
+        "arn:aws:states:ap-southeast-2:123456789012:activity:resize", timeout_seconds=1, heartbeat_seconds=1
+    )
+    assert owner_of(token.text) == "arn:aws:states:ap-southeast-2:123456789012:activity:resize"
+    assert owner_of("nobody's") is None

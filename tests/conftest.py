@@ -24,6 +24,7 @@ _SOAK = (
     "tests/local/test_routing.py",
     "tests/local/test_scheduled_task.py",
     "tests/local/test_stream_worker.py",
+    "tests/local/test_workflow.py",
     "tests/worker/broker/test_activemq.py",
     "tests/worker/broker/test_rabbitmq.py",
     "tests/worker/kafka/test_kafka_behaviour.py",

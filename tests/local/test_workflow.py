@@ -116,7 +116,6 @@ def test_the_four_kinds_succeed_fail_and_hand_their_results_on(tmp_path: Path):
         assert (status["executions"]["running"], status["executions"]["failed"]) == (0, 3)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("kind", ["callback", "activity", "sync"])
 def test_a_killed_worker_is_noticed_and_another_one_does_the_work_once(tmp_path: Path, kind: str):
     root = tmp_path / "checkout"

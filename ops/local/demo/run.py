@@ -19,6 +19,7 @@ from ops.local.demo import (
     queue_worker,
     scheduled_task,
     stream_worker,
+    workflow,
 )
 from ops.local.demo.row import Row
 from ops.local.demo.stage import Stage
@@ -48,6 +49,7 @@ _DEMOS = {
     kafka_worker.PATTERN: _Demo(kafka_worker.why_not, kafka_worker.run),
     object_processing.PATTERN: _Demo(object_processing.why_not, object_processing.run),
     scheduled_task.PATTERN: _Demo(scheduled_task.why_not, scheduled_task.run),
+    workflow.PATTERN: _Demo(workflow.why_not, workflow.run),
 }
 
 

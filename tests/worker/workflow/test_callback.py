@@ -71,6 +71,7 @@ def test_sigterm_reports_an_interruption_that_can_be_retried(machine: Machine) -
     assert machine.shop.records() == []  # another one does not wait for a lease to end
 
 
+@pytest.mark.soak
 def test_a_container_whose_state_has_timed_out_stops_its_work(machine: Machine) -> None:
     execution = machine.start(
         machine.callback(TimeoutSeconds=4, HeartbeatSeconds=3), json.loads(envelope("a", seconds=30))

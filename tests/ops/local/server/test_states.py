@@ -158,7 +158,7 @@ def test_a_state_machine_times_out_as_a_whole_and_a_late_report_is_told_so(state
 def test_a_task_that_nobody_polls_waits_and_its_limits_count_from_the_poll(states: States) -> None:
     activity = states.client.create_activity(name="resize")["activityArn"]
     arn = states.start({"Resource": activity, "TimeoutSeconds": 10, "HeartbeatSeconds": 1})
-    time.sleep(2)
+    time.sleep(1.2)
     assert states.history(arn) == ["ActivityScheduled"]
     states.client.get_activity_task(activityArn=activity)
     assert states.wait(arn)["error"] == "States.Timeout"

@@ -199,18 +199,19 @@ def test_polls_are_spaced_and_a_shard_that_stays_empty_is_asked_once_a_second(ac
         stub.add_response("get_records", {"Records": [one("1")], "NextShardIterator": "i2", "MillisBehindLatest": 500})
         stub.add_response("get_records", {"Records": [], "NextShardIterator": "i3", "MillisBehindLatest": 100})
         stub.add_response("get_records", {"Records": [], "NextShardIterator": "i4", "MillisBehindLatest": 0})
-        for number in range(5, 9):
+        for number in range(5, 18):
             empty = {"Records": [], "NextShardIterator": f"i{number}", "MillisBehindLatest": 0}
             stub.add_response("get_records", empty)
-        stub.add_response("get_records", {"Records": [one("2")], "NextShardIterator": "i9", "MillisBehindLatest": 0})
+        stub.add_response("get_records", {"Records": [one("2")], "NextShardIterator": "i18", "MillisBehindLatest": 0})
         stub.add_response("get_records", {"Records": [], "MillisBehindLatest": 0, "ChildShards": []})
         reader = reader_of(client, time)
-        batches = [reader.read(10) for _ in range(9)]
+        batches = [reader.read(10) for _ in range(18)]
     waits = [round(wait / MIN_POLL_SECONDS, 3) for wait in time.waits]
-    assert waits == [0, 1, 1, 1, 2, 4, 5, 5, 1]  # in fifths of a second: five reads, then fewer, then five again
-    assert [len(batch.records) for batch in batches] == [1, 0, 0, 0, 0, 0, 0, 1, 0]
-    assert [batch.behind_seconds for batch in batches] == [0.5, 0.1, *[0.0] * 7]
-    assert [batch.ended for batch in batches] == [*[False] * 8, True]
+    # In fifths of a second: five reads a second, for two seconds also of nothing, then fewer, then five again.
+    assert waits == [0, 1, 1, *[1] * 11, 2, 4, 5, 1]
+    assert [len(batch.records) for batch in batches] == [1, *[0] * 15, 1, 0]
+    assert [batch.behind_seconds for batch in batches] == [0.5, 0.1, *[0.0] * 16]
+    assert [batch.ended for batch in batches] == [*[False] * 17, True]
 
 
 @pytest.mark.parametrize(

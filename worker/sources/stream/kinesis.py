@@ -23,7 +23,9 @@ __all__ = ["PollingReader", "Reader", "error_code", "list_shards", "retrying", "
 MIN_POLL_SECONDS = 0.2
 """Kinesis allows five reads a second of a shard, shared by all applications that poll it."""
 IDLE_POLL_SECONDS = 1.0
-"""Reached by doubling: a shard that was empty once has its next record soon, one that is empty for long has not."""
+PATIENT_READS = 10
+"""Empty reads until the pauses between reads double, up to that. A shard whose last record came two seconds ago has its
+next one soon; one that is idle for longer leaves its reads to others."""
 MAX_PAUSE_SECONDS = 30.0
 
 logger = logging.getLogger(__name__)
@@ -133,7 +135,8 @@ class PollingReader:
         if records or behind_seconds:
             self._empty_reads = 0
         else:
-            idle_seconds = min(MIN_POLL_SECONDS * 2 ** min(self._empty_reads, 10), IDLE_POLL_SECONDS)
+            doublings = min(max(0, self._empty_reads - PATIENT_READS), 10)
+            idle_seconds = min(MIN_POLL_SECONDS * 2**doublings, IDLE_POLL_SECONDS)
             self._next_at += idle_seconds - MIN_POLL_SECONDS
             self._empty_reads += 1
         self._iterator = answer.get("NextShardIterator")

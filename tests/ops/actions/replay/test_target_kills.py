@@ -109,3 +109,28 @@ def test_a_killed_replay_to_an_api_loses_nothing(scene: Scene) -> None:
     # Each lane has one request at a time.
     assert arrived.total() - 60 <= kills * _LANES
     assert rule.nobody_else_got_anything()
+
+
+def test_a_killed_replay_into_a_stream_loses_nothing(scene: Scene) -> None:
+    kinesis = scene.account.client("kinesis")
+    kinesis.create_stream(StreamName="orders", ShardCount=1)
+    arn = kinesis.describe_stream_summary(StreamName="orders")["StreamDescriptionSummary"]["StreamARN"]
+    rule = FailedRule(scene, arn)
+    rule.dead_letter(range(100))
+    kills = 2
+    with FaultsProxy(scene.account.endpoint_url) as proxy:
+        scene.through(proxy.url)
+        for _ in range(kills):
+            proxy.inject("PutRecords", Fault.DROPPED_AFTER, times=None)
+            _kill_after(scene, rule.dlq, lambda: proxy.faults[Fault.DROPPED_AFTER], 2)
+            proxy.heal()
+        _finish(scene, rule.dlq)
+
+    shard = kinesis.list_shards(StreamName="orders")["Shards"][0]["ShardId"]
+    iterator = kinesis.get_shard_iterator(StreamName="orders", ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    records = kinesis.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+    arrived = Counter(json.loads(record["Data"])["detail"]["data"]["number"] for record in records)
+    assert set(arrived) == set(range(100))
+    # Every request whose answer was lost had acted; each carried ten records at most.
+    assert arrived.total() - 100 <= 10 * proxy.faults[Fault.DROPPED_AFTER]
+    assert rule.nobody_else_got_anything()

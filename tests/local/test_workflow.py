@@ -111,8 +111,7 @@ def test_the_four_kinds_succeed_fail_and_hand_their_results_on(tmp_path: Path):
         eventually(lambda: stack.effects().keys() == done, 30, stack.effects)
         assert set(stack.effects().values()) == {1}
         # AND the status tells of them
-        shown = json.loads(stack.ops("--output", "json", "status", "orders").stdout)
-        (status,) = shown["patterns"] if isinstance(shown, dict) and "patterns" in shown else shown
+        (status,) = json.loads(stack.ops("status", "orders", "--output", "json").stdout)
         assert (status["executions"]["running"], status["executions"]["failed"]) == (0, 3)
 
 

@@ -27,7 +27,7 @@ __all__ = ["dead_letter_queue_ref", "publish", "published", "queue_ref", "render
 R = TypeVar("R")
 
 
-def published(kind: type[R], **values: pulumi.Input[Any]) -> pulumi.Output[R]:
+def published(kind: type[R], /, **values: pulumi.Input[Any]) -> pulumi.Output[R]:
     """An entry of a manifest, e.g. `BusRef`, once its values are known."""
     return pulumi.Output.all(**values).apply(lambda known: kind(**known))
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["LAG_MILLISECONDS", "NAMESPACE", "PATTERN", "SHARDS_HELD", "STACK"]
+__all__ = ["ITEMS_LEFT", "LAG_MILLISECONDS", "NAMESPACE", "PATTERN", "SHARDS_HELD", "STACK"]
 
 NAMESPACE: Final = "EDA/Workers"
 STACK: Final = "Stack"
@@ -14,3 +14,6 @@ LAG_MILLISECONDS: Final = "LagMilliseconds"
 tasks is the application's."""
 SHARDS_HELD: Final = "ShardsHeld"
 """Shards that a task holds. Its sum over the tasks of a minute is the number of shards with a worker."""
+ITEMS_LEFT: Final = "ItemsLeft"
+"""Items of an activity pool's running maps that are not done: those that wait and those that a worker has. Published by
+the pattern's function, once a minute, also when it is 0."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from components.config.activity_pool import ActivityPoolSettings
 from components.config.airflow import AirflowSettings
 from components.config.api import ApiSettings
 from components.config.api_push import ApiPushSettings
@@ -46,6 +47,7 @@ PATTERNS: Mapping[str, type[PatternSettings]] = {
     "workflow": WorkflowSettings,
     "job": JobSettings,
     "airflow": AirflowSettings,
+    "activity-pool": ActivityPoolSettings,
 }
 """The patterns that a stack can name, by the value of ``pattern:``."""
 

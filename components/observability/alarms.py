@@ -33,6 +33,7 @@ _MINUTE_SECONDS = 60
 class Runbook(StrEnum):
     """Files that a description may refer to; each exists."""
 
+    ACTIVITY_POOL = "docs/runbooks/activity-pool.md"
     AIRFLOW = "docs/runbooks/airflow.md"
     API = "docs/runbooks/api.md"
     BROKER = "docs/runbooks/broker.md"

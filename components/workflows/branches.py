@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from components.compute.task import Task
     from components.workflows.definition import Definition
 
-__all__ = ["DistributedMap", "InlineMap", "InputType", "Items", "ItemsInObject", "ObjectList", "Parallel"]
+__all__ = [
+    "MAX_CHILDREN",
+    "DistributedMap",
+    "InlineMap",
+    "InputType",
+    "Items",
+    "ItemsInObject",
+    "ObjectList",
+    "Parallel",
+    "Results",
+]
 
 MAX_INLINE_CONCURRENCY = 40
 MAX_CHILDREN = 10_000
@@ -145,16 +155,20 @@ class ObjectList:
 
     Attributes:
         bucket: whose.
-        prefix_path: JSONPath of what the keys begin with; default None, all.
+        prefix: what the keys begin with; default None, all.
+        prefix_path: JSONPath of it in the input; default None. One of the two.
         max_items: 1 to 100,000,000; default None, all.
     """
 
     bucket: _Storage
+    prefix: str | None = None
     prefix_path: str | None = None
     max_items: int | None = None
 
     def reader(self) -> dict[str, Any]:
         parameters: dict[str, Any] = {"Bucket": self.bucket.bucket_name}
+        if self.prefix is not None:
+            parameters["Prefix"] = self.prefix
         if self.prefix_path is not None:
             parameters["Prefix.$"] = self.prefix_path
         config = {"ReaderConfig": {"MaxItems": self.max_items}} if self.max_items is not None else {}
@@ -208,6 +222,35 @@ class ItemsInObject:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Results:
+    """Where a distributed map writes what became of its items: what they returned, and why they failed.
+
+    Attributes:
+        bucket: whose objects they become, below `prefix` and the map run's name: ``manifest.json`` names them.
+        prefix: of their keys; default ``results``.
+    """
+
+    bucket: _Storage
+    prefix: str = "results"
+
+    def writer(self) -> dict[str, Any]:
+        """``ResultWriter``, Outputs still inside."""
+        return {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": self.bucket.bucket_name, "Prefix": self.prefix},
+        }
+
+    def statements(self) -> Sequence[Statement]:
+        """Writing in parts, and reading back what a redrive goes on with."""
+        return [
+            Statement(
+                actions=["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+                resources=[pulumi.Output.concat(self.bucket.arn, f"/{self.prefix}/*")],
+            )
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DistributedMap(_Container):
     """One child execution of `processor` for each item: up to 10,000 at a time, of up to 100 million items.
 
@@ -218,6 +261,9 @@ class DistributedMap(_Container):
             None, the item.
         max_concurrency: 1 to 10,000 child executions; default 1,000.
         tolerated_failure_percentage: 0 to 100 of the items may fail before the map does; default 0.
+        batch_size: items of one child execution, 1 to 1,000,000; its input then is ``{"Items": [...]}``; default None:
+            one, and its input is the item.
+        results: where the results go; default None: into the state's, which holds 256 KiB.
         label: of the map run, up to 40 letters, digits and hyphens; default the state's name.
     """
 
@@ -226,6 +272,8 @@ class DistributedMap(_Container):
     item_selector: Mapping[str, Any] | None = None
     max_concurrency: int = 1_000
     tolerated_failure_percentage: float = 0
+    batch_size: int | None = None
+    results: Results | None = None
     label: str | None = None
     result_path: str | None = field(default=None)
 
@@ -233,12 +281,13 @@ class DistributedMap(_Container):
         return [self.processor]
 
     def statements(self) -> Sequence[Statement]:
-        return self.items.statements()
+        return [*self.items.statements(), *(self.results.statements() if self.results else ())]
 
     def problems(self) -> Iterator[str]:
         yield from problems_of_path("result_path", self.result_path)
         yield from Range("max_concurrency", 1, MAX_CHILDREN, "child executions").problems(self)
         yield from Range("tolerated_failure_percentage", 0, 100, "per cent", whole=False).problems(self)
+        yield from Range("batch_size", 1, 1_000_000, "items").problems(self)
         if len(self.label or self.name) > 40:
             yield f"label is {self.label or self.name!r}; allowed are up to 40 characters"
 
@@ -251,6 +300,8 @@ class DistributedMap(_Container):
             "MaxConcurrency": self.max_concurrency,
             "ToleratedFailurePercentage": self.tolerated_failure_percentage,
             "Label": self.label or self.name,
+            **({"ItemBatcher": {"MaxItemsPerBatch": self.batch_size}} if self.batch_size else {}),
+            **({"ResultWriter": self.results.writer()} if self.results else {}),
             "ItemProcessor": {
                 "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
                 **self.processor.document(),

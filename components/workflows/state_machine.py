@@ -120,6 +120,16 @@ class StateMachine(Component):
         """What somebody needs who starts executions."""
         return [Statement(actions=["states:StartExecution"], resources=[self.arn])]
 
+    def watch_map_runs(self) -> list[Statement]:
+        """What somebody needs who asks how far its distributed maps are."""
+        executions = self.arn.apply(lambda arn: arn.replace(":stateMachine:", ":execution:"))
+        runs = self.arn.apply(lambda arn: arn.replace(":stateMachine:", ":mapRun:"))
+        return [
+            Statement(actions=["states:ListExecutions"], resources=[self.arn]),
+            Statement(actions=["states:ListMapRuns"], resources=[pulumi.Output.concat(executions, ":*")]),
+            Statement(actions=["states:DescribeMapRun"], resources=[pulumi.Output.concat(runs, "/*")]),
+        ]
+
     def _create_log_group(self, args: StateMachineArgs) -> aws.cloudwatch.LogGroup | None:
         if args.log_level == ExecutionLog.OFF:
             return None

@@ -13,7 +13,7 @@ from worker.assembly import open_session
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["handle"]
+__all__ = ["handle", "handle_batch"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,19 @@ def handle(event: Event) -> dict[str, Any]:
     Raises:
         NonRetryableError: the object is gone.
     """
-    bucket, key = str(event.data["bucket"]["name"]), str(event.data["object"]["key"])
+    return _checksum(str(event.data["bucket"]["name"]), str(event.data["object"]["key"]))
+
+
+def handle_batch(event: Event) -> dict[str, Any]:
+    """Of each object of an activity pool's batch.
+
+    Raises:
+        NonRetryableError: one is gone.
+    """
+    return {"objects": [_checksum(item["bucket"], item["key"]) for item in event.data["Items"]]}
+
+
+def _checksum(bucket: str, key: str) -> dict[str, Any]:
     digest = hashlib.sha256()
     size = 0
     try:

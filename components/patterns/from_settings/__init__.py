@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pulumi
 
+from components.config.activity_pool import ActivityPoolSettings
 from components.config.airflow import AirflowSettings
 from components.config.api import ApiSettings
 from components.config.api_push import ApiPushSettings
@@ -21,6 +22,7 @@ from components.config.scheduled_task import ScheduledTaskSettings
 from components.config.stream_worker import StreamWorkerSettings
 from components.config.workflow import WorkflowSettings
 from components.core.errors import ComponentError
+from components.patterns.from_settings.activity_pool import build_activity_pool
 from components.patterns.from_settings.airflow import build_airflow
 from components.patterns.from_settings.api import build_api
 from components.patterns.from_settings.api_push import build_api_push
@@ -59,6 +61,7 @@ _BUILDERS: Mapping[type[PatternSettings], Callable[[str, Any, Shared], Pattern]]
     WorkflowSettings: build_workflow,
     JobSettings: build_job,
     AirflowSettings: build_airflow,
+    ActivityPoolSettings: build_activity_pool,
 }
 
 

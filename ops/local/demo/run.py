@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from contracts.manifest import PatternManifest
 from ops.errors import OpsError
 from ops.local.demo import (
+    activity_pool,
     api,
     api_push,
     fan_out,
@@ -42,6 +43,7 @@ _DEMOS = {
         queue_worker.why_not, lambda stage, manifest: queue_worker.QueueWorkerDemo(stage, manifest).run()
     ),
     fan_out.PATTERN: _Demo(fan_out.why_not, fan_out.run),
+    activity_pool.PATTERN: _Demo(activity_pool.why_not, activity_pool.run),
     job.PATTERN: _Demo(job.why_not, job.run),
     stream_worker.PATTERN: _Demo(stream_worker.why_not, stream_worker.run),
     api.PATTERN: _Demo(api.why_not, api.run),

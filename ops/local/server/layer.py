@@ -45,6 +45,7 @@ GAPS = (
     "metrics",
     "msk_api",
     "kafka_lag",
+    "states_metrics",
     "metric_data",
     "alarms",
     "autoscaling_api",
@@ -54,6 +55,7 @@ GAPS = (
     "states_ecs",
     "states_tasks",
     "states_authorization",
+    "states_maps",
 )
 """Modules of this package, in the order in which they are installed."""
 

@@ -99,6 +99,7 @@ def test_nothing_is_published_when_step_functions_does_not_answer(waiting: Waiti
     monkeypatch.setenv("EDA_STACK", "test")
     monkeypatch.setenv("EDA_PATTERN", "thumbs")
     monkeypatch.setattr(items_left, "_clients", lambda: (waiting.states, Silent()))
-    with Stubber(waiting.states) as stubber, pytest.raises(ClientError, match="ThrottlingException"):
+    with Stubber(waiting.states) as stubber:
         stubber.add_client_error("list_executions", "ThrottlingException", "Rate exceeded", 400)
-        items_left.handle({}, None)
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            items_left.handle({}, None)

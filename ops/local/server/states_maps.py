@@ -162,8 +162,8 @@ class _MapRun:
         with ThreadPoolExecutor(max_workers=max(1, min(workers, len(self.children)))) as pool:
             wait(
                 [
-                    pool.submit(contextvars.copy_context().run, self._child, index, *child)
-                    for index, child in enumerate(self.children)
+                    pool.submit(contextvars.copy_context().run, self._child, index, data, items)
+                    for index, (data, items) in enumerate(self.children)
                 ]
             )
         self.record["stopDate"] = stepfunctions.now_iso()

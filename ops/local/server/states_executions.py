@@ -1,7 +1,8 @@
 """Gap: executions that time out, and that nothing overwrites once they have ended.
 
 MiniStack ignores TimeoutSeconds of a state machine, and gives a failed execution an output. A task that was running
-when its execution was stopped would turn it from ABORTED to FAILED.
+when its execution was stopped would turn it from ABORTED to FAILED. And a state machine that is not there has no
+executions, instead of being an error.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ SEAMS = (
     "services.stepfunctions._emit_execution_status_event",
     "services.stepfunctions._executions",
     "services.stepfunctions._fail_execution",
+    "services.stepfunctions._list_executions",
     "services.stepfunctions._map_runs",
+    "services.stepfunctions._resolve_state_machine_arn",
     "services.stepfunctions._run_execution",
     "services.stepfunctions._state_machines",
+    "services.stepfunctions.error_response_json",
     "services.stepfunctions.now_iso",
 )
 
@@ -85,6 +89,16 @@ def install(settings: ServerSettings) -> None:
         event["previousEventId"] = event["id"] - 1
         return event
 
+    list_executions = stepfunctions._list_executions
+
+    def list_of_known(data: dict[str, Any]) -> Any:
+        arn = data.get("stateMachineArn")
+        if arn and stepfunctions._resolve_state_machine_arn(arn) is None:
+            message = f"State Machine Does Not Exist: '{arn}'"
+            return stepfunctions.error_response_json("StateMachineDoesNotExist", message, 400)
+        return list_executions(data)
+
+    stepfunctions._list_executions = list_of_known
     stepfunctions._fail_execution = fail_once
     stepfunctions._run_execution = run_in_time
     stepfunctions._add_event = add_linked

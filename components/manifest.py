@@ -22,7 +22,7 @@ from contracts.manifest import (
     parameter_name,
 )
 
-__all__ = ["dead_letter_queue_ref", "publish", "published", "queue_ref", "render", "service_ref"]
+__all__ = ["dead_letter_queue_ref", "publish", "published", "queue_ref", "render", "service_ref", "write_parameters"]
 
 R = TypeVar("R")
 
@@ -86,6 +86,14 @@ def render(manifest: PatternManifest, **values: pulumi.Input[Any]) -> pulumi.Out
 
 def publish(stack: str, manifests: Mapping[str, pulumi.Output[str]]) -> None:
     """Write each manifest to SSM, as `parameter_name` says, and all of them to the stack output ``patterns``."""
+    write_parameters(stack, manifests)
+    pulumi.export("patterns", {name: pulumi.Output.json_loads(text) for name, text in manifests.items()})
+
+
+def write_parameters(
+    stack: str, manifests: Mapping[str, pulumi.Output[str]], opts: pulumi.ResourceOptions | None = None
+) -> None:
+    """Write each manifest to SSM in the region of `opts`, where `ops --region` reads it."""
     for name, text in manifests.items():
         aws.ssm.Parameter(
             f"{name}-manifest",
@@ -93,5 +101,5 @@ def publish(stack: str, manifests: Mapping[str, pulumi.Output[str]]) -> None:
             type="String",
             value=text,
             description="Written by the program, read by ops",
+            opts=opts,
         )
-    pulumi.export("patterns", {name: pulumi.Output.json_loads(text) for name, text in manifests.items()})

@@ -54,11 +54,20 @@ def stream_args(settings: StreamSettings, encryption_key: EncryptionKey | None) 
     )
 
 
+def _bus_name(settings: StackSettings) -> str | None:
+    """Of both buses of a global endpoint; None lets the provider make one up."""
+    two = settings.global_endpoint
+    if two is None:
+        return None
+    return two.bus_name or f"{pulumi.get_project()}-{pulumi.get_stack()}"
+
+
 class Shared(Component):
     """One of each for the whole stack.
 
     Attributes:
         network, cluster, bus: always there.
+        pattern_opts: what the patterns that stand on it are created with; None at the top of the program.
         schemas: of the events; None when ``bus.schema_registry`` is false.
         encryption_key: None unless ``encryption.customer_managed_key``.
         alarm_topic: None unless ``alarms.topic``.
@@ -68,8 +77,16 @@ class Shared(Component):
         alarms_enabled: whether patterns create alarms.
     """
 
-    def __init__(self, name: str, settings: StackSettings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: StackSettings,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        pattern_opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__(name, opts)
+        self.pattern_opts = pattern_opts
         stack = pulumi.get_stack()
         network = settings.network
         self.network = Network(
@@ -92,6 +109,7 @@ class Shared(Component):
         self.bus = EventBus(
             "events",
             EventBusArgs(
+                bus_name=_bus_name(settings),
                 archive_days=settings.bus.archive_days,
                 publisher_accounts=settings.bus.publisher_accounts,
                 description=f"Events of the stack {stack}",

@@ -89,6 +89,8 @@ class Resource:
     inputs: Mapping[str, Any]
     custom: bool
     secrets: frozenset[str] = frozenset()
+    provider: str = ""
+    """``urn::id`` of an explicit provider; empty for the stack's own."""
 
 
 @dataclass
@@ -104,7 +106,9 @@ class Recorder(Mocks):
         with self._lock:
             inputs = {key: _revealed(value) for key, value in args.inputs.items()}
             secrets = frozenset(key for key, value in args.inputs.items() if inputs[key] is not value)
-            self.resources.append(Resource(args.typ, args.name, inputs, bool(args.custom), secrets))
+            self.resources.append(
+                Resource(args.typ, args.name, inputs, bool(args.custom), secrets, args.provider or "")
+            )
         outputs = dict(args.inputs)
         physical = outputs.setdefault("name", f"{args.name}-0a1b2c3")
         if template := _ARNS.get(args.typ):

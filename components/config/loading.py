@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -18,7 +19,7 @@ from components.config.stack import PATTERNS, StackSettings
 from components.core.errors import ComponentError, InvalidNameError
 from components.core.naming import MAX_PATTERN_NAME, check_name
 
-__all__ = ["NAMESPACE", "SettingsError", "load", "model_at", "parse"]
+__all__ = ["NAMESPACE", "SettingsError", "aws_provider", "load", "model_at", "parse"]
 
 NAMESPACE = "eda"
 
@@ -47,6 +48,16 @@ def load() -> StackSettings:
     prefix = f"{NAMESPACE}:"
     ours = {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
     return parse(ours, pulumi.get_stack())
+
+
+def aws_provider() -> dict[str, Any]:
+    """Arguments of an AWS provider like the stack's own: ``aws:…`` of its configuration, which it does not inherit."""
+    config = {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+    ours = {key.removeprefix("aws:"): value for key, value in config.items() if key.startswith("aws:")}
+    # Texts that look like numbers (an access key of digits) are texts.
+    structured = ("[", "{", "true", "false")
+    values = {key: _from_text(value) if value.startswith(structured) else value for key, value in ours.items()}
+    return {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower(): value for key, value in values.items()}
 
 
 def parse(config: Mapping[str, str], stack: str) -> StackSettings:

@@ -17,6 +17,7 @@ __all__ = [
     "DashboardPer",
     "DashboardSettings",
     "EncryptionSettings",
+    "GlobalEndpointSettings",
     "NetworkSettings",
 ]
 
@@ -78,6 +79,46 @@ class BusSettings(Settings):
         False,
         description="true or false; true publishes contracts/schemas to an EventBridge schema registry (free), where "
         "other teams find them; the embedded AWS has none; default false",
+    )
+
+
+class GlobalEndpointSettings(Settings):
+    """A second region to which producers fail over: the bus and everything with a rule on it exist there, too."""
+
+    secondary_region: str = Field(
+        ...,
+        pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
+        description="a region, e.g. us-west-2; a change replaces what is in the second region",
+    )
+    bus_name: str | None = Field(
+        None,
+        pattern=r"^[/.\-_A-Za-z0-9]{1,256}$",
+        description="the name of both buses, 1 to 256 letters, digits and / _ . -; a change replaces them; default "
+        "`<project>-<stack>`",
+    )
+    replication: bool = Field(
+        True,
+        description="true or false; true copies every event to the second region, whose workers handle it, too; false "
+        "handles it once, and after a failover you set the health check back by hand; default true",
+    )
+    latency_milliseconds: int = Field(
+        30_000,
+        ge=1_000,
+        le=900_000,
+        description="a whole number from 1,000 to 900,000: average delay of deliveries that counts as unhealthy; "
+        "default 30,000",
+    )
+    evaluation_minutes: int = Field(
+        5, ge=1, le=60, description="a whole number from 1 to 60 minutes that it must last; default 5"
+    )
+    quiet_is_unhealthy: bool = Field(
+        True,
+        description="true or false; false for a bus that is without events for minutes by itself; default true: a "
+        "region that is gone is silent",
+    )
+    network: NetworkSettings | None = Field(
+        None,
+        description="of the second region; required when eda:network names an existing VPC; default as eda:network",
     )
 
 

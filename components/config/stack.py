@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.config.activity_pool import ActivityPoolSettings
 from components.config.airflow import AirflowSettings
@@ -26,6 +27,7 @@ from components.config.shared import (
     ClusterSettings,
     DashboardSettings,
     EncryptionSettings,
+    GlobalEndpointSettings,
     NetworkSettings,
 )
 from components.config.stream_worker import StreamWorkerSettings
@@ -57,6 +59,9 @@ class StackSettings(Settings):
 
     network: NetworkSettings = Field(default_factory=NetworkSettings, description="VPC, subnets, internet; default new")
     bus: BusSettings = Field(default_factory=BusSettings, description="the event bus; default with 7 days of archive")
+    global_endpoint: GlobalEndpointSettings | None = Field(
+        None, description="a second region with a bus of the same name, its rules and their workers; default none"
+    )
     cluster: ClusterSettings = Field(default_factory=ClusterSettings, description="the ECS cluster")
     encryption: EncryptionSettings = Field(default_factory=EncryptionSettings, description="default SSE-SQS")
     alarms: AlarmSettings = Field(default_factory=AlarmSettings, description="who hears of alarms; default nobody")
@@ -75,3 +80,13 @@ class StackSettings(Settings):
     patterns: dict[str, PatternSettings] = Field(
         default_factory=dict, description="a map of names (as `ops` uses them) to patterns"
     )
+
+    @model_validator(mode="after")
+    def _second_network(self) -> Self:
+        two = self.global_endpoint
+        if two and self.network.vpc_id and two.network is None:
+            raise ValueError(
+                f"global_endpoint.network is missing: {self.network.vpc_id} is in one region; name a VPC of "
+                f"{two.secondary_region}, or `network: {{}}` for a new one"
+            )
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,18 +21,29 @@ class EventBusArgs:
     """Arguments of `EventBus`.
 
     Attributes:
+        bus_name: in AWS; 1 to 256 letters, digits and ``/_.-``, not ``default``; default None, made up. Two buses of a
+            global endpoint need one name. **A change replaces the bus.**
         archive_days: how long every event is kept for replay, 1 to 3,650 days; default 7; 0 turns the archive off
             (it is billed per GB). An archive keeps what no rule matched, too.
         publisher_accounts: other accounts (12 digits) that may put events; default none.
         description: shown in the console.
     """
 
+    bus_name: str | None = None
     archive_days: int = 7
     publisher_accounts: Sequence[str] = ()
     description: str | None = None
 
 
 _RULES = (
+    Check(
+        ("bus_name",),
+        lambda args: (
+            args.bus_name is not None
+            and (not re.fullmatch(r"[/.\-_A-Za-z0-9]{1,256}", args.bus_name) or args.bus_name == "default")
+        ),
+        lambda args: f"bus_name is {args.bus_name!r}; allowed are 1 to 256 letters, digits and /_.-, not 'default'",
+    ),
     Range("archive_days", 0, 3_650, "days"),
     Check(
         ("publisher_accounts",),
@@ -46,6 +58,7 @@ class EventBus(Component):
 
     Attributes:
         arn, bus_name: of the bus.
+        given_name: the `bus_name` of the arguments.
         bus: the raw bus.
     """
 
@@ -53,7 +66,8 @@ class EventBus(Component):
         super().__init__(name, opts)
         args = args or EventBusArgs()
         check(f"EventBus {name!r}", args, _RULES)
-        self.bus = aws.cloudwatch.EventBus(name, description=args.description, opts=self.child())
+        self.given_name = args.bus_name
+        self.bus = aws.cloudwatch.EventBus(name, name=args.bus_name, description=args.description, opts=self.child())
         self.arn: pulumi.Output[str] = self.bus.arn
         self.bus_name: pulumi.Output[str] = self.bus.name
         if args.archive_days:

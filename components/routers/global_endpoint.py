@@ -1,7 +1,7 @@
 """GlobalEndpoint: one address for a bus in two regions. When the first is unhealthy, events go to the second.
 
 Failover needs producers with the endpoint's id and an SDK that signs with SigV4A (boto3 with the CRT extra), and the
-consumers of both regions: rules and what they deliver to must exist in the second region, too.
+consumers of both regions: rules and what they deliver to must exist in the second region, too (`SecondRegion`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from components.core.base import Component
 from components.core.iam import Statement, pass_role, policy_document
 from components.core.role import create_service_role
 from components.core.validation import Check, Range, check
+from components.routers.event_bus import EventBus
 from components.routers.targets import EVENTS_SERVICE
 
 __all__ = ["GlobalEndpoint", "GlobalEndpointArgs"]
@@ -29,13 +30,11 @@ class GlobalEndpointArgs:
     """Arguments of `GlobalEndpoint`.
 
     Attributes:
-        bus_name: of both buses: EventBridge wants one name, so it is not left to autonaming. 1 to 256 letters, digits,
-            ``/_.-``; not ``default``. **A change replaces both buses.**
-        secondary_region: where events go when the first region is unhealthy. **A change replaces the endpoint.**
-        archive_days: how long each bus keeps its events for replay, 0 (no archive) to 3,650; default 7.
+        primary, secondary: buses with the same `bus_name`, one in each region. **A change replaces the endpoint.**
+        secondary_region: where `secondary` is and events go when the first region is unhealthy.
         replication: whether every event is also sent to the second region, so that nothing that was accepted before
-            a failover waits for its end; billed per event. Rules there see each event as well: let one region's
-            consumers be idle, or idempotent with a shared table. Default True, as AWS recommends.
+            a failover waits for its end, and the first region is seen to recover; billed per event. The consumers there
+            handle each event as well. Default True, as AWS recommends.
         latency_milliseconds: average time from ingestion to the first delivery that counts as unhealthy, 1,000 to
             900,000; default 30,000.
         evaluation_minutes: minutes in a row that it must last, 1 to 60; default 5.
@@ -43,9 +42,9 @@ class GlobalEndpointArgs:
             gone looks like that. False for a bus that is quiet for as long as that by itself.
     """
 
-    bus_name: str
+    primary: EventBus
+    secondary: EventBus
     secondary_region: str
-    archive_days: int = 7
     replication: bool = True
     latency_milliseconds: int = 30_000
     evaluation_minutes: int = 5
@@ -54,46 +53,42 @@ class GlobalEndpointArgs:
 
 _RULES = (
     Check(
-        ("bus_name",),
-        lambda args: not re.fullmatch(r"[/.\-_A-Za-z0-9]{1,256}", args.bus_name) or args.bus_name == "default",
-        lambda args: f"bus_name is {args.bus_name!r}; allowed are 1 to 256 letters, digits and /_.-, not 'default'",
+        ("primary", "secondary"),
+        lambda args: args.primary.given_name is None or args.primary.given_name != args.secondary.given_name,
+        lambda args: (
+            f"bus_name of primary is {args.primary.given_name!r}, of secondary {args.secondary.given_name!r}; "
+            "EventBridge wants the same name for both, so give both one"
+        ),
     ),
     Check(
         ("secondary_region",),
         lambda args: not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", args.secondary_region),
         lambda args: f"secondary_region is {args.secondary_region!r}; allowed is a region, e.g. 'us-west-2'",
     ),
-    Range("archive_days", 0, 3_650, "days"),
     Range("latency_milliseconds", 1_000, 900_000, "milliseconds"),
     Range("evaluation_minutes", 1, 60, "minutes"),
 )
 
 
 class GlobalEndpoint(Component):
-    """Two buses of one name, the health check that chooses between them, and the role that replicates.
+    """The endpoint of two buses, the health check that chooses between them, and the role that replicates.
 
     Attributes:
         endpoint_id: what producers put events with (``EndpointId``).
-        bus_name: of both buses.
         primary_arn, secondary_arn: of the buses.
-        primary, secondary: the raw buses.
         endpoint: the raw endpoint.
-        region, secondary_region: their regions.
+        region: of the first bus.
     """
 
     def __init__(self, name: str, args: GlobalEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"GlobalEndpoint {name!r}", args, _RULES)
         self.region: pulumi.Output[str] = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
-        self.secondary_region = args.secondary_region
-        self.primary = self._create_bus(args, None)
-        self.secondary = self._create_bus(args, args.secondary_region)
-        self.bus_name: pulumi.Output[str] = self.primary.name
-        self.primary_arn: pulumi.Output[str] = self.primary.arn
-        self.secondary_arn: pulumi.Output[str] = self.secondary.arn
+        self.primary_arn: pulumi.Output[str] = args.primary.arn
+        self.secondary_arn: pulumi.Output[str] = args.secondary.arn
         self.endpoint = self._create_endpoint(args, self._create_health_check(args))
         self.endpoint_id: pulumi.Output[str] = self.endpoint.endpoint_url.apply(_endpoint_id)
-        self.publish({"endpoint_id": self.endpoint_id, "bus_name": self.bus_name})
+        self.publish({"endpoint_id": self.endpoint_id})
 
     def put_events(self) -> list[Statement]:
         """What a producer's role needs: the endpoint and both buses."""
@@ -101,26 +96,12 @@ class GlobalEndpoint(Component):
             Statement(actions=["events:PutEvents"], resources=[self.endpoint.arn, self.primary_arn, self.secondary_arn])
         ]
 
-    def _create_bus(self, args: GlobalEndpointArgs, region: str | None) -> aws.cloudwatch.EventBus:
-        name = self.name if region is None else f"{self.name}-secondary"
-        bus = aws.cloudwatch.EventBus(name, name=args.bus_name, region=region, opts=self.child())
-        if args.archive_days:
-            aws.cloudwatch.EventArchive(
-                f"{name}-archive",
-                event_source_arn=bus.arn,
-                retention_days=args.archive_days,
-                description=f"Every event of {args.bus_name}, for replay",
-                region=region,
-                opts=self.child(),
-            )
-        return bus
-
     def _create_health_check(self, args: GlobalEndpointArgs) -> aws.route53.HealthCheck:
         alarm = aws.cloudwatch.MetricAlarm(
             f"{self.name}-latency",
             alarm_description=(
-                f"Not a fault of the program: EventBridge delivers late in this region, and events of {args.bus_name} "
-                f"go to {args.secondary_region} until it recovers."
+                f"Not a fault of the program: EventBridge delivers late in this region, and events of "
+                f"{args.primary.given_name} go to {args.secondary_region} until it recovers."
             ),
             namespace="AWS/Events",
             metric_name=LATENCY_METRIC,

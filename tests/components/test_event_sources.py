@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from components.core.errors import InvalidArgsError
+from components.routers.event_bus import EventBus, EventBusArgs
 from components.routers.event_sources import DefaultBus, PartnerEventBus, PartnerEventBusArgs
 from components.routers.global_endpoint import GlobalEndpoint, GlobalEndpointArgs
 from components.routers.rule import Rule, RuleArgs
@@ -55,26 +56,38 @@ def test_a_source_that_no_partner_can_have_is_refused(source: str):
         record(lambda: PartnerEventBus("acme", PartnerEventBusArgs(event_source=source)))
 
 
-def endpoint(preview: bool = False, **args: Any) -> Recorder:
-    arguments = {"bus_name": "orders", "secondary_region": "us-west-2", **args}
-    return record(lambda: GlobalEndpoint("orders", GlobalEndpointArgs(**arguments)), preview=preview)
+def pair(first: str | None = "orders", second: str | None = "orders") -> dict[str, EventBus]:
+    return {
+        "primary": EventBus("first", EventBusArgs(bus_name=first, archive_days=0)),
+        "secondary": EventBus("second", EventBusArgs(bus_name=second, archive_days=0)),
+    }
 
 
-def test_two_buses_of_one_name_in_two_regions():
+def endpoint(preview: bool = False, names: tuple[str | None, ...] = ("orders", "orders"), **args: Any) -> Recorder:
+    def program() -> None:
+        arguments: dict[str, Any] = {"secondary_region": "us-west-2", **pair(*names), **args}
+        GlobalEndpoint("orders", GlobalEndpointArgs(**arguments))
+
+    return record(program, preview=preview)
+
+
+def test_an_endpoint_of_two_buses_of_one_name():
     recorder = endpoint()
     assert recorder.children() == {
         "aws:cloudwatch/eventBus:EventBus": 2,
-        "aws:cloudwatch/eventArchive:EventArchive": 2,
         "aws:cloudwatch/metricAlarm:MetricAlarm": 1,
         "aws:route53/healthCheck:HealthCheck": 1,
         "aws:cloudwatch/eventEndpoint:EventEndpoint": 1,
         "aws:iam/role:Role": 1,
         "aws:iam/rolePolicy:RolePolicy": 1,
     }
-    assert recorder.one("aws:cloudwatch/eventBus:EventBus", "orders").inputs == {"name": "orders"}
-    second = recorder.one("aws:cloudwatch/eventBus:EventBus", "orders-secondary").inputs
-    assert second == {"name": "orders", "region": "us-west-2"}
-    assert recorder.one("EventArchive", "orders-secondary-archive").inputs["region"] == "us-west-2"
+    assert recorder.one("aws:cloudwatch/eventBus:EventBus", "first").inputs == {"name": "orders"}
+
+
+@pytest.mark.parametrize("names", [("orders", "others"), (None, None)])
+def test_buses_of_two_names_are_refused(names: tuple[str | None, ...]):
+    with pytest.raises(InvalidArgsError, match="EventBridge wants the same name for both"):
+        endpoint(names=names)
 
 
 def test_the_health_check_fails_when_deliveries_are_late_or_missing():
@@ -112,9 +125,8 @@ def test_the_endpoint_routes_to_the_second_region_and_replicates():
 
 
 def test_without_replication_there_is_no_role():
-    recorder = endpoint(replication=False, archive_days=0)
+    recorder = endpoint(replication=False)
     assert recorder.of_type("aws:iam/role:Role") == []
-    assert recorder.of_type("EventArchive") == []
     inputs = recorder.one("aws:cloudwatch/eventEndpoint:EventEndpoint").inputs
     assert inputs["replicationConfig"] == {"state": "DISABLED"}
     assert "roleArn" not in inputs
@@ -124,7 +136,8 @@ def test_producers_learn_the_endpoints_id():
     ids: list[str] = []
 
     def program() -> None:
-        made = GlobalEndpoint("orders", GlobalEndpointArgs(bus_name="orders", secondary_region="us-west-2"))
+        arguments: dict[str, Any] = {"secondary_region": "us-west-2", **pair()}
+        made = GlobalEndpoint("orders", GlobalEndpointArgs(**arguments))
         made.endpoint_id.apply(ids.append)
         (statement,) = made.put_events()
         assert statement.actions == ["events:PutEvents"]
@@ -138,8 +151,6 @@ def test_producers_learn_the_endpoints_id():
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        ({"bus_name": "default"}, "bus_name is 'default'"),
-        ({"bus_name": "a b"}, "bus_name is 'a b'; allowed are 1 to 256 letters, digits and /_.-"),
         ({"secondary_region": "west"}, "secondary_region is 'west'; allowed is a region, e.g. 'us-west-2'"),
         ({"latency_milliseconds": 10}, "latency_milliseconds is 10; allowed is a whole number from 1,000"),
         ({"evaluation_minutes": 0}, "evaluation_minutes is 0; allowed is a whole number from 1 to 60 minutes"),
@@ -154,3 +165,9 @@ def test_wrong_arguments_are_refused(args: dict[str, Any], problem: str):
 
 def test_it_runs_with_unknown_outputs():
     assert endpoint(preview=True).children() == endpoint().children()
+
+
+@pytest.mark.parametrize("name", ["default", "a b", "x" * 257])
+def test_a_name_that_no_bus_can_have_is_refused(name: str):
+    with pytest.raises(InvalidArgsError, match="allowed are 1 to 256 letters, digits and /_.-, not 'default'"):
+        record(lambda: EventBus("orders", EventBusArgs(bus_name=name)))

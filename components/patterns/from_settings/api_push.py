@@ -30,6 +30,7 @@ def build_api_push(name: str, settings: ApiPushSettings, shared: Shared) -> ApiP
             encryption_key=shared.encryption_key,
             description=settings.description,
         ),
+        shared.pattern_opts,
     )
 
 

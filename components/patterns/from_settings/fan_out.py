@@ -36,6 +36,7 @@ def build_fan_out(name: str, settings: FanOutSettings, shared: Shared) -> FanOut
             alarm_topic_arn=shared.alarm_topic_arn,
             description=settings.description,
         ),
+        shared.pattern_opts,
     )
 
 

@@ -60,7 +60,7 @@ def handler_values(name: str, handler: HandlerSettings, shared: Shared) -> Handl
     return HandlerValues(
         network=shared.network,
         cluster=shared.cluster,
-        container=container_from(name, handler),
+        container=container_from(name, handler, shared.pattern_opts),
         function=handler.function,
         cpu=handler.cpu,
         memory_mib=handler.memory_mib,
@@ -86,11 +86,11 @@ def worker_values(
     )
 
 
-def container_from(name: str, handler: HandlerSettings) -> ContainerArgs:
+def container_from(name: str, handler: HandlerSettings, opts: pulumi.ResourceOptions | None = None) -> ContainerArgs:
     """The container, its image built if the settings say so."""
     secrets = {key: arn for key, arn in handler.secrets.items() if ":secretsmanager:" in arn}
     return ContainerArgs(
-        image=_image(name, handler),
+        image=_image(name, handler, opts),
         command=handler.command,
         environment=handler.environment,
         secrets=secrets,
@@ -110,7 +110,7 @@ def warn_from_zero(name: str, min_tasks: int, acceptable_latency_seconds: float)
         pulumi.log.warn(f"{name}: scaling: {problem}")
 
 
-def _image(name: str, handler: HandlerSettings) -> ContainerImage:
+def _image(name: str, handler: HandlerSettings, opts: pulumi.ResourceOptions | None) -> ContainerImage:
     if handler.build is None:
         return ContainerImage(uri=handler.image or "")
     built = BuiltImage(
@@ -120,5 +120,6 @@ def _image(name: str, handler: HandlerSettings) -> ContainerImage:
             dockerfile=handler.build.dockerfile,
             architecture=handler.architecture,
         ),
+        opts,
     )
     return built.container_image

@@ -35,6 +35,7 @@ def build_queue_worker(name: str, settings: QueueWorkerSettings, shared: Shared)
             oldest_message_seconds=settings.alarms.oldest_message_seconds,
             description=settings.description,
         ),
+        shared.pattern_opts,
     )
 
 

@@ -40,4 +40,5 @@ def build_stream_worker(name: str, settings: StreamWorkerSettings, shared: Share
             behind_seconds=settings.alarms.behind_seconds,
             description=settings.description,
         ),
+        shared.pattern_opts,
     )

@@ -2,6 +2,6 @@
 
 from components.patterns.from_settings import build, manifests
 from components.patterns.from_settings.dashboards import create_dashboards
-from components.patterns.second_region import SecondRegion
+from components.patterns.from_settings.second_region import SecondRegion
 
 __all__ = ["SecondRegion", "build", "create_dashboards", "manifests"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -52,6 +52,8 @@ class BufferSettings(Settings):
 
 class ObjectProcessingSettings(PatternSettings):
     """Each new object of a bucket is processed by a Fargate task of its own."""
+
+    endpoint_services: ClassVar[tuple[str, ...]] = ("ecs",)  # of the dispatcher
 
     pattern: Literal["object-processing"] = Field(..., description="object-processing")
     description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")

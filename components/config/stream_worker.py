@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -118,6 +118,8 @@ class StreamWorkerAlarmSettings(Settings):
 
 class StreamWorkerSettings(PatternSettings):
     """Every record of a Kinesis stream goes to Fargate workers, in order for each partition key."""
+
+    endpoint_services: ClassVar[tuple[str, ...]] = ("kinesis-streams",)
 
     pattern: Literal["stream-worker"] = Field(..., description="stream-worker")
     description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -140,6 +140,8 @@ class ExecutionSettings(Settings):
 
 class WorkflowSettings(PatternSettings):
     """Events of the stack's bus that match a pattern start an execution of steps, one after the other."""
+
+    endpoint_services: ClassVar[tuple[str, ...]] = ("states",)
 
     pattern: Literal["workflow"] = Field(..., description="workflow")
     description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from components.config.loading import parse
 from components.network import DEFAULT_ENDPOINT_SERVICES
@@ -12,7 +13,7 @@ _HANDLER = {"image": "registry.example/worker:1"}
 _EVENTS = {"source": ["com.flix"], "detail-type": ["ChannelCreated"]}
 
 
-def endpoints_of(pattern: dict[str, object]) -> set[str]:
+def endpoints_of(pattern: dict[str, Any]) -> set[str]:
     return set(endpoint_services(parse({"patterns": json.dumps({"one": pattern})}, "dev"))) - set(
         DEFAULT_ENDPOINT_SERVICES
     )

@@ -148,7 +148,7 @@ class ActivityPool(Component):
         self.bucket = None if args.bucket_name else Bucket(name, quiet, self.child())
         self._source = self.bucket or self._existing(str(args.bucket_name))
         self.results_bucket = Bucket(f"{name}-results", quiet, self.child())
-        self.activity = Activity(name, self.child())
+        self.activity = Activity(name, opts=self.child())
         self.state_machine = self._create_state_machine(args)
         self.table = create_idempotency_table(self, args.idempotency_expires_hours, args.encryption_key)
         self.task_definition = self._create_task_definition(args)

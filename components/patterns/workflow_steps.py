@@ -188,7 +188,7 @@ class Step(Component):
 
     def _create_workers(self) -> TaskDefinition:
         args = self.args
-        self.activity = Activity(self.name, self.child())
+        self.activity = Activity(self.name, opts=self.child())
         definition = handler_task(
             self._workflow.name,
             args,

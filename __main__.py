@@ -7,7 +7,7 @@ import gc
 import pulumi
 
 from components import config, manifest
-from components.patterns import SecondRegion, build, create_dashboards, manifests
+from components.patterns import SecondRegion, SecondRegionArgs, build, create_dashboards, manifests
 from components.shared import Shared
 
 # What a program registers lives until it ends. To look for garbage in it, again and again, took half of its time.
@@ -21,7 +21,9 @@ documents = manifests(patterns)
 manifest.publish(pulumi.get_stack(), documents)
 dashboards = create_dashboards(settings, patterns, documents)
 if settings.global_endpoint:
-    second = SecondRegion("second-region", settings, shared, config.aws_provider())
+    second = SecondRegion(
+        "second-region", SecondRegionArgs(settings=settings, shared=shared, provider=config.aws_provider())
+    )
     pulumi.export("global_endpoint", second.endpoint.endpoint_id)
 pulumi.export("dashboards", [dashboard.dashboard_name for dashboard in dashboards])
 pulumi.export("bus", shared.bus.bus_name)

@@ -2,6 +2,6 @@
 
 from components.patterns.from_settings import build, manifests
 from components.patterns.from_settings.dashboards import create_dashboards
-from components.patterns.from_settings.second_region import SecondRegion
+from components.patterns.from_settings.second_region import SecondRegion, SecondRegionArgs
 
-__all__ = ["SecondRegion", "build", "create_dashboards", "manifests"]
+__all__ = ["SecondRegion", "SecondRegionArgs", "build", "create_dashboards", "manifests"]

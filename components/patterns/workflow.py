@@ -17,7 +17,7 @@ from components.encryption import EncryptionKey
 from components.manifest import dead_letter_queue_ref, published, render
 from components.observability.workflow_alarms import WorkflowAlarms, WorkflowAlarmsArgs
 from components.patterns.worker import IDEMPOTENCY_RULE, create_idempotency_table
-from components.patterns.workflow_steps import STEP_RULES, Step, StepArgs
+from components.patterns.workflow_steps import STEP_RULES, PlacedStepArgs, Step, StepArgs
 from components.routers.event_bus import EventBus
 from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import StateMachineTarget
@@ -114,10 +114,13 @@ class Workflow(Component):
     def _create_step(self, step: StepArgs) -> Step:
         return Step(
             f"{self.name}-{step.name}",
-            step,
-            workflow=self,
-            table=self.table,
-            expires_hours=self.args.idempotency_expires_hours,
+            PlacedStepArgs(
+                step=step,
+                workflow=self.name,
+                table=self.table,
+                expires_hours=self.args.idempotency_expires_hours,
+            ),
+            self.child(),
         )
 
     def _create_state_machine(self, args: WorkflowArgs) -> StateMachine:

@@ -70,6 +70,23 @@ class StepArgs(HandlerArgs):
     spot: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlacedStepArgs:
+    """Arguments of `Step`.
+
+    Attributes:
+        step: what it does.
+        workflow: name of the workflow.
+        table: of the workflow's idempotency keys; None: every copy is handled.
+        expires_hours: how long a key is remembered, 1 to 8,760; None without a table.
+    """
+
+    step: StepArgs
+    workflow: str
+    table: IdempotencyTable | None = None
+    expires_hours: int | None = None
+
+
 STEP_RULES: tuple[ValidationRule, ...] = (
     Check(
         ("name",),
@@ -103,21 +120,16 @@ class Step(Component):
     def __init__(
         self,
         name: str,
-        args: StepArgs,
-        *,
-        workflow: Component,
-        table: IdempotencyTable | None,
-        expires_hours: int | None,
+        args: PlacedStepArgs,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__(name, workflow.child())
-        self.args = args
-        self._workflow = workflow
-        self._table = table
-        self._expires_hours = expires_hours
+        super().__init__(name, opts)
+        self.args = args.step
+        self._placed = args
         self.task: Task | None = None
         self.activity: Activity | None = None
         self.service: Service | None = None
-        if args.kind == StepKind.ACTIVITY:
+        if self.args.kind == StepKind.ACTIVITY:
             self.task_definition = self._create_workers()
         else:
             self.task_definition = self._create_task()
@@ -172,15 +184,15 @@ class Step(Component):
         args = self.args
         reports: Sequence[Statement] = ()
         if args.kind == StepKind.CALLBACK:
-            reports = StateMachine.reports(self, self._workflow.name)
+            reports = StateMachine.reports(self, self._placed.workflow)
         definition = handler_task(
-            self._workflow.name,
+            self._placed.workflow,
             args,
             command=_SOURCES[args.kind],
             variables=self._variables({}),
             grants=reports,
-            table=self._table,
-            expires_hours=self._expires_hours,
+            table=self._placed.table,
+            expires_hours=self._placed.expires_hours,
         )
         arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
         self.task = Task(f"{self.name}-task", arguments, self.child())
@@ -190,7 +202,7 @@ class Step(Component):
         args = self.args
         self.activity = Activity(self.name, opts=self.child())
         definition = handler_task(
-            self._workflow.name,
+            self._placed.workflow,
             args,
             command=_SOURCES[args.kind],
             variables=self._variables(
@@ -201,8 +213,8 @@ class Step(Component):
                 }
             ),
             grants=self.activity.work(),
-            table=self._table,
-            expires_hours=self._expires_hours,
+            table=self._placed.table,
+            expires_hours=self._placed.expires_hours,
         )
         task_definition = TaskDefinition(f"{self.name}-worker", definition, self.child())
         self.service = Service(

@@ -6,6 +6,7 @@ Everything in here is created by the provider of the second region, which childr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -19,7 +20,7 @@ from components.patterns.from_settings import build, manifests
 from components.routers.global_endpoint import GlobalEndpoint, GlobalEndpointArgs
 from components.shared import Shared
 
-__all__ = ["SecondRegion", "has_rule"]
+__all__ = ["SecondRegion", "SecondRegionArgs", "has_rule"]
 
 
 def has_rule(settings: PatternSettings) -> bool:
@@ -27,14 +28,24 @@ def has_rule(settings: PatternSettings) -> bool:
     return getattr(settings, "events", None) is not None
 
 
-class SecondRegion(Component):
-    """Rules, queues, workers and what they stand on, in the second region; and the endpoint that chooses one.
+@dataclass(frozen=True, kw_only=True)
+class SecondRegionArgs:
+    """Arguments of `SecondRegion`.
 
-    Args:
+    Attributes:
         settings: of the stack, with a `global_endpoint`.
         shared: of the first region.
         provider: arguments of the AWS provider as the first region's, but for the region: ``aws:…`` of the stack's
             configuration is not inherited.
+    """
+
+    settings: StackSettings
+    shared: Shared
+    provider: Mapping[str, Any]
+
+
+class SecondRegion(Component):
+    """Rules, queues, workers and what they stand on, in the second region; and the endpoint that chooses one.
 
     Attributes:
         shared, patterns: of the second region.
@@ -44,14 +55,13 @@ class SecondRegion(Component):
     def __init__(
         self,
         name: str,
-        settings: StackSettings,
-        shared: Shared,
-        provider: Mapping[str, Any],
+        args: SecondRegionArgs,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        settings = args.settings
         two = settings.global_endpoint
         assert two is not None
-        second = aws.Provider(name, **{**provider, "region": two.secondary_region}, opts=opts)
+        second = aws.Provider(name, **{**args.provider, "region": two.secondary_region}, opts=opts)
         super().__init__(name, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers={"aws": second})))
         on_the_bus = {name: spec for name, spec in settings.patterns.items() if has_rule(spec)}
         self.shared = Shared(
@@ -72,7 +82,7 @@ class SecondRegion(Component):
         self.endpoint = GlobalEndpoint(
             "endpoint",
             GlobalEndpointArgs(
-                primary=shared.bus,
+                primary=args.shared.bus,
                 secondary=self.shared.bus,
                 secondary_region=two.secondary_region,
                 replication=two.replication,
@@ -80,6 +90,6 @@ class SecondRegion(Component):
                 evaluation_minutes=two.evaluation_minutes,
                 quiet_is_unhealthy=two.quiet_is_unhealthy,
             ),
-            pulumi.ResourceOptions(parent=shared),
+            pulumi.ResourceOptions(parent=args.shared),
         )
         self.publish({"endpoint_id": self.endpoint.endpoint_id})

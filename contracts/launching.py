@@ -6,6 +6,7 @@ __all__ = [
     "CAPACITY_PROVIDER",
     "CLUSTER",
     "CONTAINER",
+    "LARGE_EVENTS",
     "LAUNCHES_PER_SECOND",
     "PUBLIC_IP",
     "SECURITY_GROUPS",
@@ -27,5 +28,7 @@ PUBLIC_IP: Final = "LAUNCH_PUBLIC_IP"
 """``true`` or ``false``; default ``false``."""
 CAPACITY_PROVIDER: Final = "LAUNCH_CAPACITY_PROVIDER"
 """FARGATE or FARGATE_SPOT; default FARGATE."""
+LARGE_EVENTS: Final = "LAUNCH_LARGE_EVENTS"
+"""Where an event goes that does not fit into the task's environment, ``s3://bucket/prefix``; unset: it is refused."""
 LAUNCHES_PER_SECOND: Final = "LAUNCHES_PER_SECOND"
 """RunTask calls a second, 0.1 to 20; default 5. Fargate launches 20 a second for a whole account."""

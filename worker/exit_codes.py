@@ -11,7 +11,7 @@ class ExitCode(IntEnum):
     OK = 0
     """Stopped on request, and everything in hand was handled or given back."""
     ERROR = 1
-    """The worker itself failed, or with source ``task`` its handler; the log has the traceback."""
+    """The worker itself failed, or with source ``task`` its handler or the reading of its event; the log says why."""
     USAGE = 2
     """Unknown source, or settings that cannot work."""
     UNFINISHED = 3

@@ -13,6 +13,7 @@ from components.compute.task import Task
 from components.compute.task_definition import Architecture, TaskDefinition, TaskDefinitionArgs
 from components.core.base import Component
 from components.core.validation import Range, check
+from components.stores.large_events import LargeEvents
 from components.stores.queue import Queue, QueueArgs
 from contracts import environment as env
 from contracts import launching
@@ -31,6 +32,7 @@ class DispatcherArgs:
         image: an image with this project's worker; normally the task's own.
         architecture: of the image.
         queue: default ten receives: a task that fails is run again with the next receive.
+        large_events: where an event goes that does not fit into a task's environment; the task may read it.
         max_running_tasks: tasks at the same time, 1 to 100; default 20.
         launches_per_second: RunTask calls a second, 0.1 to 20; default 5. Fargate launches 20 a second for an account.
         processing_seconds: what one task takes, start included; default 120. For the scaling to and from zero.
@@ -42,6 +44,7 @@ class DispatcherArgs:
     image: ContainerImage
     architecture: Architecture = Architecture.X86_64
     queue: QueueArgs
+    large_events: LargeEvents
     max_running_tasks: int = 20
     launches_per_second: float = 5
     processing_seconds: float = 120
@@ -107,6 +110,7 @@ class Dispatcher(Component):
                     *self.queue.dead_letter_queue.send(),
                     *args.task.run(),
                     *args.task.watch(),
+                    *args.large_events.write(),
                 ],
             ),
             self.child(),
@@ -125,5 +129,6 @@ class Dispatcher(Component):
             env.VISIBILITY_TIMEOUT_SECONDS: str(self.queue.visibility_timeout_seconds),
             env.CONCURRENCY: str(args.max_running_tasks),
             **args.task.launch_environment(),
+            launching.LARGE_EVENTS: args.large_events.place,
             launching.LAUNCHES_PER_SECOND: f"{args.launches_per_second:g}",
         }

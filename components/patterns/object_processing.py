@@ -30,6 +30,7 @@ from components.routers.event_sources import DefaultBus
 from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import EcsTaskTarget, SqsTarget
 from components.stores.bucket import Bucket, BucketArgs
+from components.stores.large_events import LargeEvents, LargeEventsArgs
 from components.stores.queue import QueueArgs
 from contracts import environment as env
 from contracts.manifest import BucketRef, BusRef, Holds, PatternManifest, RuleRef, ScalingRef, TaskRef
@@ -82,7 +83,7 @@ class ObjectProcessingArgs(HandlerArgs):
         idempotency_expires_hours: how long an object's version is remembered, 1 to 8,760; default 24; None: every
             copy of an event is handled.
         maximum_retry_attempts, maximum_event_age_seconds: of EventBridge's delivery; defaults of `RuleArgs`.
-        encryption_key: of the queues and the table; default None.
+        encryption_key: of the queues, the table and the bucket of large events; default None.
         oldest_message_seconds: buffered: age of the oldest waiting event that raises an alarm; default 3,600.
         description: of the rule.
     """
@@ -124,7 +125,8 @@ class ObjectProcessing(Component):
     Attributes:
         bucket: None when it was given by name.
         bucket_name: of the bucket.
-        task, table, rule, dispatcher, alarms: the parts; table, dispatcher and alarms may be None.
+        task, table, rule, dispatcher, large_events, alarms: the parts; table, dispatcher, large_events and alarms may
+            be None.
     """
 
     def __init__(self, name: str, args: ObjectProcessingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -139,8 +141,9 @@ class ObjectProcessing(Component):
             self.bucket.bucket_name if self.bucket else pulumi.Output.from_input(args.bucket_name or "")
         )
         self.table = create_idempotency_table(self, args.idempotency_expires_hours, args.encryption_key)
+        self.large_events = self._create_large_events(args) if args.burst == Burst.BUFFERED else None
         self.task = self._create_task(args)
-        self.dispatcher = self._create_dispatcher(args) if args.burst == Burst.BUFFERED else None
+        self.dispatcher = self._create_dispatcher(args, self.large_events) if self.large_events else None
         self.rule = self._create_rule(args)
         self.alarms = self._create_alarms(args) if args.alarms else None
         self.publish({"bucket_name": self.bucket_name})
@@ -151,7 +154,7 @@ class ObjectProcessing(Component):
             args,
             command="task",
             variables={},
-            grants=self._read(),
+            grants=[*self._read(), *(self.large_events.read() if self.large_events else [])],
             table=self.table,
             expires_hours=args.idempotency_expires_hours,
         )
@@ -171,7 +174,11 @@ class ObjectProcessing(Component):
             Statement(actions=["s3:ListBucket"], resources=[arn]),
         ]
 
-    def _create_dispatcher(self, args: ObjectProcessingArgs) -> Dispatcher:
+    def _create_large_events(self, args: ObjectProcessingArgs) -> LargeEvents:
+        arguments = LargeEventsArgs(encryption_key=args.encryption_key)
+        return LargeEvents(f"{self.name}-large-events", arguments, self.child())
+
+    def _create_dispatcher(self, args: ObjectProcessingArgs, large_events: LargeEvents) -> Dispatcher:
         return Dispatcher(
             self.name,
             DispatcherArgs(
@@ -183,6 +190,7 @@ class ObjectProcessing(Component):
                     max_receive_count=args.max_receive_count,
                     encryption_key=args.encryption_key,
                 ),
+                large_events=large_events,
                 max_running_tasks=args.max_running_tasks,
                 launches_per_second=args.launches_per_second,
                 processing_seconds=args.processing_seconds,

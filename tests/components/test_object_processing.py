@@ -9,6 +9,7 @@ from components.compute.cluster import Cluster
 from components.compute.container import ContainerArgs
 from components.core.errors import InvalidArgsError
 from components.core.iam import Statement
+from components.encryption import EncryptionKey
 from components.network import Network
 from components.patterns.object_processing import EVENT_FIELDS, Burst, ObjectProcessing, ObjectProcessingArgs
 from contracts.manifest import BucketRef, PatternManifest
@@ -82,6 +83,7 @@ def test_direct_has_neither():
     assert recorder.names("aws:ecs/taskDefinition:TaskDefinition") == ["photos-task"]
     assert recorder.of_type("aws:ecs/service:Service") == []
     assert recorder.of_type("aws:appautoscaling/target:Target") == []
+    assert recorder.names("aws:s3/bucket:Bucket") == ["photos"]
     assert recorder.names("MetricAlarm") == ["photos-alarms-failed-invocations", "photos-alarms-undelivered"]
     assert walk_policies(recorder) == []
 
@@ -125,7 +127,10 @@ def test_which_objects(changes: dict[str, Any], key: Any):
 
 def test_an_existing_bucket_is_left_as_it_is():
     recorder = record(lambda: photos(bucket_name="archive"))
-    assert [item for item in recorder.resources if item.type.startswith("aws:s3/")] == []
+    assert recorder.names("aws:s3/bucket:Bucket") == ["photos-large-events"]
+    assert recorder.of_type("aws:s3/bucketNotification:BucketNotification") == []
+    direct = record(lambda: photos(bucket_name="archive", burst=Burst.DIRECT))
+    assert [item for item in direct.resources if item.type.startswith("aws:s3/")] == []
     assert pattern_of(recorder)["detail"]["bucket"] == {"name": ["archive"]}
     statements = policy_of(recorder.one("RolePolicy", "photos-task-task-role-policy").inputs["policy"])
     assert statements[0]["Resource"] == ["arn:aws:s3:::archive/*"]
@@ -135,9 +140,9 @@ def test_an_existing_bucket_is_left_as_it_is():
 def test_a_new_bucket_is_private_needs_tls_and_tells_the_default_bus():
     recorder = record(photos)
     assert recorder.one("BucketNotification").inputs["eventbridge"] is True
-    block = recorder.one("BucketPublicAccessBlock").inputs
+    block = recorder.one("BucketPublicAccessBlock", "photos-private").inputs
     assert [block[key] for key in sorted(block) if key != "bucket"] == [True] * 4
-    (statement,) = policy_of(recorder.one("BucketPolicy").inputs["policy"])
+    (statement,) = policy_of(recorder.one("BucketPolicy", "photos-policy").inputs["policy"])
     assert statement["Effect"] == "Deny"
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
@@ -171,7 +176,43 @@ def test_the_dispatcher_knows_what_to_run_and_how_fast_and_nothing_of_the_handle
     assert len(environment["LAUNCH_SUBNETS"].split(",")) >= 2
     assert "SIZE" not in environment
     actions = actions_of(recorder, "photos-task-role-policy")
-    assert actions[-5:] == [*TASK_STATEMENTS, "ecs:DescribeTasks", "ecs:ListTasks"]
+    assert actions[-6:] == [*TASK_STATEMENTS, "ecs:DescribeTasks", "ecs:ListTasks", "s3:PutObject"]
+
+
+def test_large_events_are_private_copies_for_a_day_which_the_dispatcher_writes_and_the_task_reads():
+    recorder = record(photos)
+    bucket = recorder.one("aws:s3/bucket:Bucket", "photos-large-events").inputs
+    assert bucket["forceDestroy"] is True
+    block = recorder.one("BucketPublicAccessBlock", "photos-large-events-private").inputs
+    assert [block[key] for key in sorted(block) if key != "bucket"] == [True] * 4
+    (deny,) = policy_of(recorder.one("BucketPolicy", "photos-large-events-policy").inputs["policy"])
+    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    (rule,) = recorder.one("BucketLifecycleConfiguration").inputs["rules"]
+    assert (rule["status"], rule["filter"], rule["expiration"]) == ("Enabled", {"prefix": ""}, {"days": 1})
+    assert recorder.of_type("BucketServerSideEncryptionConfiguration") == []
+    assert environment_of(recorder, "photos")["LAUNCH_LARGE_EVENTS"] == "s3://photos-large-events-0a1b2c3/events/"
+    below = ["arn:aws:s3:::photos-large-events-0a1b2c3/events/*"]
+    for policy, action in (
+        ("photos-task-role-policy", "s3:PutObject"),
+        ("photos-task-task-role-policy", "s3:GetObject"),
+    ):
+        statements = policy_of(recorder.one("RolePolicy", policy).inputs["policy"])
+        granted = [item for item in statements if "large-events" in json.dumps(item)]
+        assert granted == [{"Effect": "Allow", "Action": [action], "Resource": below}]
+
+
+def test_large_events_have_the_key_of_the_queues():
+    def program() -> None:
+        photos(encryption_key=EncryptionKey("key"), idempotency_expires_hours=None)
+
+    recorder = record(program)
+    (rule,) = recorder.one("BucketServerSideEncryptionConfiguration").inputs["rules"]
+    default = rule["applyServerSideEncryptionByDefault"]
+    key = recorder.one("aws:sqs/queue:Queue", "photos").inputs["kmsMasterKeyId"]
+    assert (default["sseAlgorithm"], default["kmsMasterKeyId"]) == ("aws:kms", key)
+    for policy in ("photos-task-role-policy", "photos-task-task-role-policy"):
+        assert "kms:GenerateDataKey" in actions_of(recorder, policy)
+    assert walk_policies(recorder) == []
 
 
 def test_idempotency_and_alarms_can_be_turned_off():

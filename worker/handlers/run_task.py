@@ -15,10 +15,11 @@ from botocore.config import Config
 from contracts import environment as env
 from worker import Event
 from worker.assembly import open_session
-from worker.launching import Launcher, read
+from worker.launching import LargeEvents, Launcher, read
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_s3 import S3Client
 
 __all__ = ["handle"]
 
@@ -29,8 +30,13 @@ _MAKING = threading.Lock()
 def _launcher() -> Launcher:
     # Adaptive: after a throttled call, every thread of this client slows down together.
     config = Config(retries={"mode": "adaptive", "total_max_attempts": 8}, max_pool_connections=110)
-    client: ECSClient = open_session().client("ecs", config=config)
-    return Launcher(client, read(os.environ), prefix=os.environ.get(env.PATTERN, "worker"))
+    session, settings = open_session(), read(os.environ)
+    client: ECSClient = session.client("ecs", config=config)
+    large_events = None
+    if settings.large_events:
+        s3: S3Client = session.client("s3", config=config)
+        large_events = LargeEvents(s3, settings.large_events)
+    return Launcher(client, settings, prefix=os.environ.get(env.PATTERN, "worker"), large_events=large_events)
 
 
 def handle(event: Event) -> dict[str, Any]:

@@ -12,16 +12,18 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts import environment as env
+from contracts import launching
 from contracts.events import Event
 from contracts.task_events import MAX_OVERRIDES_CHARACTERS, overrides, overrides_size
 from worker.errors import NonRetryableError
 from worker.exit_codes import ExitCode
+from worker.launching.large_events import LargeEvents
 from worker.launching.pace import Pace
 from worker.launching.settings import LaunchSettings
 from worker.launching.watching import Watcher
@@ -51,6 +53,7 @@ class Launcher:
     Args:
         ecs: with retries for throttling.
         settings: what to run, where, how fast.
+        large_events: where an event goes that ECS's overrides have no room for; None: it is refused.
         prefix: of ``startedBy``, by which a task is found again; tells two dispatchers of a cluster apart.
         clock, sleep: seconds.
     """
@@ -61,6 +64,7 @@ class Launcher:
         settings: LaunchSettings,
         *,
         prefix: str,
+        large_events: LargeEvents | None = None,
         watcher: Watcher | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -68,6 +72,7 @@ class Launcher:
         self._ecs = ecs
         self._settings = settings
         self._prefix = prefix
+        self._large_events = large_events
         self._pace = Pace(settings.launches_per_second)
         self._watcher = watcher or Watcher(ecs, settings.cluster)
         self._clock = clock
@@ -80,15 +85,15 @@ class Launcher:
             The task's ARN.
 
         Raises:
-            NonRetryableError: the task's handler refused the event for good, or the event is too large.
+            NonRetryableError: the task's handler refused the event for good, or it is too large and has no other place.
             TaskFailedError: it failed.
         """
-        document = self._overrides(event)
+        variables = self._variables(event)
         started_by = self._started_by(event.idempotency_key)
         give_up_at = self._clock() + PATIENCE_SECONDS
         attempt = 0
         while True:
-            problem, arn = self._launch_or_adopt(document, started_by)
+            problem, arn = self._launch_or_adopt(variables, started_by)
             if arn is not None:
                 task = self._watcher.wait(arn)
                 problem = _problem_of(task)
@@ -104,25 +109,33 @@ class Launcher:
             )
             self._sleep(pause)
 
-    def _overrides(self, event: Event) -> dict[str, Any]:
+    def _variables(self, event: Event) -> Callable[[], Mapping[str, str]]:
+        """What makes the variables that hold the event, or its place: called before each launch."""
         text = json.dumps(event.to_envelope(), separators=(",", ":"), ensure_ascii=False)
-        document = overrides(self._settings.container, {env.EVENT: text})
-        if (size := overrides_size(document)) > MAX_OVERRIDES_CHARACTERS:
-            raise NonRetryableError(
-                f"the event makes {size:,} characters of overrides; ECS allows {MAX_OVERRIDES_CHARACTERS:,}: put the "
-                "data into S3 and only its place into the event"
-            )
-        return document
+        variables = {env.EVENT: text}
+        size = overrides_size(overrides(self._settings.container, variables))
+        if size <= MAX_OVERRIDES_CHARACTERS:
+            return lambda: variables
+        if (large_events := self._large_events) is not None:
+            # Written anew for each launch, so that no expiry can come between.
+            return lambda: {env.EVENT_REFERENCE: large_events.put(text)}
+        raise NonRetryableError(
+            f"the event makes {size:,} characters of overrides; ECS allows {MAX_OVERRIDES_CHARACTERS:,}: set "
+            f"{launching.LARGE_EVENTS}, or put the data into S3 and only its place into the event"
+        )
 
     def _started_by(self, key: str) -> str:
         return f"{self._prefix[:64]}/{hashlib.sha256(key.encode()).hexdigest()[:40]}"
 
-    def _launch_or_adopt(self, document: dict[str, Any], started_by: str) -> tuple[str | None, str | None]:
+    def _launch_or_adopt(
+        self, variables: Callable[[], Mapping[str, str]], started_by: str
+    ) -> tuple[str | None, str | None]:
         """(None, ARN), or why there is none."""
         try:
             found = self._ecs.list_tasks(cluster=self._settings.cluster, startedBy=started_by)["taskArns"]
             if found:
                 return None, found[0]
+            document = overrides(self._settings.container, variables())
             self._pace.wait()
             return self._launch(document, started_by)
         except (ClientError, BotoCoreError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from worker.settings import Reader
 __all__ = ["LaunchSettings", "read"]
 
 _MIN_RATE, _MAX_RATE, _DEFAULT_RATE = 0.1, 20.0, 5.0
+_PLACE = re.compile(r"s3://[a-z0-9][a-z0-9.-]+/.*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class LaunchSettings:
     security_groups: tuple[str, ...]
     public_ip: bool = False
     capacity_provider: str = "FARGATE"
+    large_events: str | None = None
     launches_per_second: float = _DEFAULT_RATE
 
 
@@ -43,6 +46,7 @@ def read(environment: Mapping[str, str]) -> LaunchSettings:
         security_groups=_listed(reader.required(names.SECURITY_GROUPS, "security group ids, with commas between")),
         public_ip=reader.choice(names.PUBLIC_IP, ("true", "false"), "false") == "true",
         capacity_provider=reader.choice(names.CAPACITY_PROVIDER, ("FARGATE", "FARGATE_SPOT"), "FARGATE"),
+        large_events=_place(reader),
         launches_per_second=_rate(reader),
     )
     if reader.mistakes:
@@ -52,6 +56,13 @@ def read(environment: Mapping[str, str]) -> LaunchSettings:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _place(reader: Reader) -> str | None:
+    text = reader.text(names.LARGE_EVENTS, "")
+    if text and not _PLACE.fullmatch(text):
+        reader.mistakes.append(f"{names.LARGE_EVENTS}: {text!r} is not a place; allowed: s3://bucket/prefix")
+    return text or None
 
 
 def _rate(reader: Reader) -> float:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from contracts import launching as names
 from contracts.events import Event
 from worker.errors import NonRetryableError, SettingsError
-from worker.launching import Launcher, LaunchSettings, TaskFailedError, read
+from worker.launching import LargeEvents, Launcher, LaunchSettings, TaskFailedError, read
 from worker.launching.pace import Pace
 from worker.launching.watching import Watcher
 
@@ -21,6 +21,7 @@ SETTINGS = LaunchSettings(
     cluster="c", task_definition="t", container="worker", subnets=("s",), security_groups=("g",), launches_per_second=20
 )
 THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "RunTask")
+REFUSED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "PutObject")
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]}
 
 
@@ -129,10 +130,75 @@ def test_patience_ends_and_the_reason_is_told():
         launcher(Ecs([NO_CAPACITY] * 50), clock=lambda: float(next(now))).run(event())
 
 
-def test_an_event_that_does_not_fit_is_refused_before_anything_is_run():
+def test_an_event_that_does_not_fit_is_refused_where_there_is_no_place_for_it():
     with pytest.raises(NonRetryableError, match="ECS allows 8,192"):
         launcher(ecs := Ecs()).run(event(text="x" * 9_000))
     assert ecs.runs == []
+
+
+class S3:
+    """Keeps what is put, after the errors of its script."""
+
+    def __init__(self, errors: list[Exception] | None = None) -> None:
+        self.errors = errors or []
+        self.objects: dict[str, bytes] = {}
+        self.puts = 0
+
+    def put_object(self, **request: Any) -> None:
+        self.puts += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        self.objects[f"s3://{request['Bucket']}/{request['Key']}"] = request["Body"]
+
+
+def large_events(s3: S3) -> LargeEvents:
+    return LargeEvents(s3, "s3://big/events/")  # type: ignore[arg-type]  # the call that is used
+
+
+def test_an_event_that_does_not_fit_is_in_s3_before_its_task_runs_and_always_at_the_same_place():
+    s3, ecs, there = S3(), Ecs(), []
+    run_task = ecs.run_task
+
+    def looking(**request: Any) -> dict[str, Any]:
+        there.append(len(s3.objects))
+        return run_task(**request)
+
+    ecs.run_task = looking  # type: ignore[method-assign]
+    ecs.answers = [THROTTLED]
+    big = event(text='ü"' * 9_000)
+    launcher(ecs, large_events=large_events(s3)).run(big)
+    launcher(ecs, large_events=large_events(s3)).run(big)
+    assert there == [1, 1, 1]
+    assert s3.puts == 3  # before each launch
+    ((place, body),) = s3.objects.items()
+    assert Event.from_json(body.decode()).data == big.data
+    for request in ecs.runs:
+        (override,) = request["overrides"]["containerOverrides"]
+        assert override["environment"] == [{"name": "EDA_EVENT_REFERENCE", "value": place}]
+    launcher(ecs, large_events=large_events(s3)).run(event(text="y" * 9_000))
+    assert len(s3.objects) == 2
+
+
+def test_a_small_event_is_never_written_and_a_running_task_needs_no_object():
+    s3, ecs = S3(), Ecs()
+    launcher(ecs, large_events=large_events(s3)).run(event(text="x" * 5_000))
+    big = event("b", text="x" * 9_000)
+    launcher(ecs, large_events=large_events(s3)).run(big)
+    assert s3.puts == 1
+    ecs.running[ecs.runs[1]["startedBy"]] = ["arn:2"]
+    assert launcher(ecs, large_events=large_events(s3)).run(big) == "arn:2"
+    assert (s3.puts, len(ecs.runs)) == (1, 2)
+
+
+def test_an_event_that_cannot_be_written_yet_starts_nothing_and_is_tried_again():
+    s3, ecs = S3([REFUSED, REFUSED]), Ecs()
+    assert launcher(ecs, large_events=large_events(s3)).run(event(text="x" * 9_000)) == "arn:1"
+    assert (s3.puts, len(ecs.runs)) == (3, 1)
+    now = iter(range(0, 100_000, 300))
+    s3 = S3([REFUSED] * 50)
+    with pytest.raises(TaskFailedError, match=r"for 900 seconds; last: .*AccessDenied.*PutObject"):
+        launcher(ecs, large_events=large_events(s3), clock=lambda: float(next(now))).run(event(text="x" * 9_000))
+    assert len(ecs.runs) == 1
 
 
 def test_two_copies_of_an_event_wait_for_one_task_and_one_look_serves_all():
@@ -192,6 +258,10 @@ def test_settings_are_read_and_every_mistake_is_a_line():
     }
     settings = read(good)
     assert (settings.subnets, settings.public_ip, settings.launches_per_second) == (("s1", "s2"), True, 0.5)
+    assert settings.large_events is None
+    assert read({**good, names.LARGE_EVENTS: "s3://big/events/"}).large_events == "s3://big/events/"
+    with pytest.raises(SettingsError, match="LAUNCH_LARGE_EVENTS: 'big' is not a place; allowed: s3://bucket/prefix"):
+        read({**good, names.LARGE_EVENTS: "big"})
     with pytest.raises(SettingsError) as caught:
         read({names.LAUNCHES_PER_SECOND: "fast", names.PUBLIC_IP: "maybe", names.CAPACITY_PROVIDER: "EC2"})
     assert len(caught.value.lines) == 8

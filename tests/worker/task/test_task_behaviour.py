@@ -64,7 +64,6 @@ def test_a_failure_is_exit_code_1_and_can_be_tried_again(shop: Shop):
 def test_what_no_retry_can_help_is_exit_code_4(shop: Shop):
     assert finish(start(shop, envelope("a", poison=True)))[0] == 4
     assert finish(start(shop, "no event"))[0] == 4
-    assert finish(start(shop, None, **{names.EVENT_REFERENCE: "s3://nowhere/at-all"}))[0] != 0
 
 
 def test_without_an_event_the_message_says_where_one_may_be(shop: Shop):
@@ -86,8 +85,21 @@ def test_an_event_by_reference_may_have_any_size(shop: Shop):
     s3.put_object(Bucket="events", Key="2026/a b.json", Body=envelope("big", filling="x" * 300_000).encode())
     assert finish(start(shop, None, **{names.EVENT_REFERENCE: "s3://events/2026/a b.json"}))[0] == 0
     assert shop.attempts() == {"big": 1}
-    code, output = finish(start(shop, None, **{names.EVENT_REFERENCE: "s3://events/other"}))
-    assert (code, output.count("there is no object s3://events/other")) == (4, 1)
+
+
+def test_an_event_that_is_referred_to_and_gone_can_be_written_again_so_another_attempt_may_help(shop: Shop):
+    s3 = shop.account.client("s3")
+    s3.create_bucket(Bucket="gone", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+    s3.put_object(Bucket="gone", Key="latin", Body="ü".encode("latin-1"))
+    for place, expected, reason in (
+        ("s3://gone/other", 1, "there is no object s3://gone/other: it has expired or was deleted"),
+        ("s3://nowhere/at-all", 1, "s3://nowhere/at-all cannot be read: "),
+        ("s3://gone/latin", 4, "s3://gone/latin is no text"),
+    ):
+        code, output = finish(start(shop, None, **{names.EVENT_REFERENCE: place}))
+        assert (code, output.count(reason), output.count("Traceback")) == (expected, 1, 0), output
+        assert outcome(output) == ["failed"]
+    assert shop.attempts() == {}
 
 
 def test_an_event_in_parts_is_put_together(shop: Shop):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from contracts import environment as names
 from contracts.errors import EventError
 from contracts.events import Event
@@ -17,7 +19,11 @@ from worker.workflow.reading import read_step
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["read_event", "read_object"]
+__all__ = ["UnreadableError", "read_event", "read_object"]
+
+
+class UnreadableError(Exception):
+    """The event is referred to and cannot be read; whoever starts the task again may write it again."""
 
 
 def read_event(environment: Mapping[str, str], fetch: Callable[[str, str], str]) -> Event:
@@ -30,6 +36,7 @@ def read_event(environment: Mapping[str, str], fetch: Callable[[str, str], str])
     Raises:
         SettingsError: none of the variables is set, or one is malformed.
         EventError: what they hold is not an event.
+        UnreadableError: what they refer to cannot be read.
     """
     if text := environment.get(names.EVENT):
         return Event.from_json(text)
@@ -60,10 +67,24 @@ def read_object(client: S3Client) -> Callable[[str, str], str]:
     """How `read_event` fetches an event by reference."""
 
     def fetch(bucket: str, key: str) -> str:
+        place = f"s3://{bucket}/{key}"
         try:
             body: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
             return body.decode()
-        except client.exceptions.NoSuchKey as error:
-            raise EventError(f"{names.EVENT_REFERENCE}: there is no object s3://{bucket}/{key}") from error
+        except UnicodeDecodeError as error:
+            raise EventError(f"{names.EVENT_REFERENCE}: {place} is no text: {error}") from error
+        except ClientError as error:
+            raise UnreadableError(f"{names.EVENT_REFERENCE}: {_explained(error, place)}") from error
+        except BotoCoreError as error:
+            raise UnreadableError(f"{names.EVENT_REFERENCE}: {place} cannot be read: {error}") from error
 
     return fetch
+
+
+def _explained(error: ClientError, place: str) -> str:
+    code = error.response["Error"]["Code"]
+    if code == "NoSuchKey":
+        return f"there is no object {place}: it has expired or was deleted"
+    if code == "AccessDenied":
+        return f"{place} is not there, or the task's role may not read it: {error}"
+    return f"{place} cannot be read: {error}"

@@ -20,7 +20,7 @@ from worker.logs import Field, Outcome
 from worker.settings import Reader, Settings
 from worker.single import LOOK_SECONDS, SingleWork
 from worker.sources.task.overlap import Overlap, RunLock
-from worker.sources.task.reading import read_event, read_object
+from worker.sources.task.reading import UnreadableError, read_event, read_object
 from worker.stopping import Stop
 from worker.threads import spawn
 
@@ -49,6 +49,9 @@ def run(settings: Settings, handler: Handler, stop: Stop) -> ExitCode:
     except EventError as error:
         logger.error("the task's event is none", extra={Field.OUTCOME: Outcome.FAILED, Field.REASON: str(error)})
         return ExitCode.REFUSED
+    except UnreadableError as error:
+        logger.error("the task's event cannot be read", extra={Field.OUTCOME: Outcome.FAILED, Field.REASON: str(error)})
+        return ExitCode.ERROR
     fields = {
         Field.EVENT_ID: event.id,
         Field.EVENT_TYPE: event.detail_type,

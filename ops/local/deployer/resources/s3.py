@@ -1,8 +1,10 @@
-"""Amazon S3: buckets, their policies, their events on the default bus."""
+"""Amazon S3: buckets, their policies, encryption and expiry, their events on the default bus."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -11,6 +13,8 @@ from ops.local.errors import LocalError
 
 __all__ = [
     "create_bucket",
+    "create_encryption",
+    "create_lifecycle",
     "create_notification",
     "create_object",
     "create_policy",
@@ -71,6 +75,42 @@ def create_versioning(request: Request) -> Created:
         "put_bucket_versioning",
         Bucket=request["bucket"],
         VersioningConfiguration=request["versioningConfiguration"],
+    )
+    return Created(request["bucket"], {})
+
+
+@creates("aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", "bucket", "rules")
+def create_encryption(request: Request) -> Created:
+    request.call(
+        "s3",
+        "put_bucket_encryption",
+        Bucket=request["bucket"],
+        ServerSideEncryptionConfiguration={
+            "Rules": [
+                {
+                    "ApplyServerSideEncryptionByDefault": _key_id(rule.get("applyServerSideEncryptionByDefault")),
+                    "BucketKeyEnabled": rule.get("bucketKeyEnabled"),
+                }
+                for rule in request["rules"]
+            ]
+        },
+    )
+    return Created(request["bucket"], {})
+
+
+def _key_id(default: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return (
+        {"SSEAlgorithm": default["sseAlgorithm"], "KMSMasterKeyID": default.get("kmsMasterKeyId")} if default else None
+    )
+
+
+@creates("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "bucket", "rules")
+def create_lifecycle(request: Request) -> Created:
+    request.call(
+        "s3",
+        "put_bucket_lifecycle_configuration",
+        Bucket=request["bucket"],
+        LifecycleConfiguration={"Rules": request["rules"]},
     )
     return Created(request["bucket"], {})
 

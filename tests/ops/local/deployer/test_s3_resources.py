@@ -33,6 +33,32 @@ def test_a_bucket_tells_the_default_bus(account: Account, tmp_path: Path) -> Non
     assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"][0]["Effect"] == "Deny"
 
 
+COPIES = """
+copies = aws.s3.Bucket("copies")
+key = aws.kms.Key("key")
+aws.s3.BucketServerSideEncryptionConfiguration("encryption", bucket=copies.bucket, rules=[{
+    "apply_server_side_encryption_by_default": {"sse_algorithm": "aws:kms", "kms_master_key_id": key.arn},
+    "bucket_key_enabled": True,
+}])
+aws.s3.BucketLifecycleConfiguration("expiry", bucket=copies.bucket, rules=[
+    {"id": "expire", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 1}}
+])
+pulumi.export("bucket", copies.bucket)
+pulumi.export("key", key.arn)
+"""
+
+
+def test_a_bucket_is_encrypted_with_a_key_and_its_objects_expire(account: Account, tmp_path: Path) -> None:
+    run = run_program(account, tmp_path, COPIES)
+    assert run.error == ""
+    s3, bucket = account.client("s3"), run.outputs["bucket"]
+    (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    default = rule["ApplyServerSideEncryptionByDefault"]
+    assert (default["SSEAlgorithm"], default["KMSMasterKeyID"]) == ("aws:kms", run.outputs["key"])
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert (rule["ID"], rule["Status"], rule["Expiration"]) == ("expire", "Enabled", {"Days": 1})
+
+
 AIRFLOW = """
 dags = aws.s3.Bucket("dags")
 versions = aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled")

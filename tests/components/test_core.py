@@ -71,6 +71,7 @@ TOKENS = {
     "KafkaWorker": "eda:patterns:KafkaWorker",
     "KafkaWorkerAlarms": "eda:observability:KafkaWorkerAlarms",
     "KinesisStream": "eda:streams:KinesisStream",
+    "LargeEvents": "eda:stores:LargeEvents",
     "LeaseTable": "eda:streams:LeaseTable",
     "LoadBalancer": "eda:compute:LoadBalancer",
     "Network": "eda:network:Network",

@@ -67,7 +67,7 @@ class Shared(Component):
 
     Attributes:
         network, cluster, bus: always there.
-        pattern_opts: what the patterns that stand on it are created with; None at the top of the program.
+        pattern_opts: what the patterns beside it are created with, as it was: None at the top of the program.
         schemas: of the events; None when ``bus.schema_registry`` is false.
         encryption_key: None unless ``encryption.customer_managed_key``.
         alarm_topic: None unless ``alarms.topic``.
@@ -82,11 +82,9 @@ class Shared(Component):
         name: str,
         settings: StackSettings,
         opts: pulumi.ResourceOptions | None = None,
-        *,
-        pattern_opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self.pattern_opts = pattern_opts
+        self.pattern_opts = opts
         stack = pulumi.get_stack()
         network = settings.network
         self.network = Network(

@@ -75,7 +75,6 @@ class SecondRegion(Component):
                 }
             ),
             self.child(),
-            pattern_opts=self.child(),
         )
         self.patterns = {name: build(name, spec, self.shared) for name, spec in on_the_bus.items()}
         manifest.write_parameters(pulumi.get_stack(), manifests(self.patterns), self.child())

@@ -30,6 +30,10 @@ from ops.manifest import read_patterns
 __all__ = ["run_demos"]
 
 
+_AT_ONCE = 4
+"""Demos. Each starts tasks, a second of processor time each: with all of them at once, the first would wait longest."""
+
+
 @dataclass(frozen=True)
 class _Demo:
     """`why_not` says why a pattern must be left out (None: it need not); `run` sends events through it."""
@@ -58,7 +62,8 @@ _DEMOS = {
 def run_demos(stage: Stage, say: Callable[[str], None]) -> list[Row]:
     """One row per pattern of the stack that has a demo; the others are named, with the reason, through `say`.
 
-    All demos run at the same time: each mostly waits, as its events do on AWS.
+    A few demos run at the same time: each mostly waits, as its events do on AWS. The queue workers, which take
+    longest, begin.
 
     Raises:
         LocalError: no pattern has one.
@@ -75,8 +80,10 @@ def run_demos(stage: Stage, say: Callable[[str], None]) -> list[Row]:
             chosen.append((demo, manifest))
     if not chosen:
         raise LocalError("no pattern of the local stack has a demo; Pulumi.local.yaml of the project has one: orders")
-    with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
-        return list(pool.map(lambda one: _run(one[0], stage.of(one[1].name), one[1]), chosen))
+    chosen.sort(key=lambda one: one[1].pattern != queue_worker.PATTERN)
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        rows = list(pool.map(lambda one: _run(one[0], stage.of(one[1].name), one[1]), chosen))
+    return sorted(rows, key=lambda row: row.name)
 
 
 def _run(demo: _Demo, stage: Stage, manifest: PatternManifest) -> Row:

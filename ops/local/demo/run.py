@@ -59,6 +59,13 @@ _DEMOS = {
 }
 
 
+_NOT_HERE = {
+    "broker-worker": "no Amazon MQ runs here; its workers are tested against RabbitMQ and ActiveMQ themselves",
+    "airflow": "no Amazon MWAA runs here; make test-airflow runs its DAG on Airflow itself",
+}
+"""Patterns that the embedded AWS cannot carry: pattern → why."""
+
+
 def run_demos(stage: Stage, say: Callable[[str], None]) -> list[Row]:
     """One row per pattern of the stack that has a demo; the others are named, with the reason, through `say`.
 
@@ -78,6 +85,8 @@ def run_demos(stage: Stage, say: Callable[[str], None]) -> list[Row]:
             say(f"{name}: left out: {reason}")
         else:
             chosen.append((demo, manifest))
+    for pattern, reason in _NOT_HERE.items():
+        say(f"{pattern}: left out: {reason}")
     if not chosen:
         raise LocalError("no pattern of the local stack has a demo; Pulumi.local.yaml of the project has one: orders")
     chosen.sort(key=lambda one: one[1].pattern != queue_worker.PATTERN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from components.core.base import Component
 from components.core.iam import Statement
 from components.core.validation import Range, check
 from components.jobs.job_table import JobTable
-from components.routers.targets import EVENTS_SERVICE
+from components.routers.minute_tick import minute_tick
 from components.stores.queue import DeadLetterQueue
 from contracts.job_functions import PATIENCE_SECONDS, TICK
 
@@ -84,7 +83,13 @@ class CreateJob(Component):
             self.child(),
         )
         self.url: pulumi.Output[str] | None = self._create_url().function_url if args.url else None
-        self.tick = self._create_tick(args)
+        self.tick = minute_tick(
+            self,
+            self.function,
+            args.dead_letter_queue,
+            payload={"detail-type": TICK},
+            description=f"Looks after the jobs of {args.pattern} that nobody else will",
+        )
         self.publish({"function_name": self.function.function_name, "url": self.url})
 
     def create(self) -> list[Statement]:
@@ -104,33 +109,3 @@ class CreateJob(Component):
             authorization_type="AWS_IAM",
             opts=self.child(),
         )
-
-    def _create_tick(self, args: CreateJobArgs) -> aws.cloudwatch.EventRule:
-        rule = aws.cloudwatch.EventRule(
-            f"{self.name}-tick",
-            schedule_expression="rate(1 minute)",
-            description=f"Looks after the jobs of {args.pattern} that nobody else will",
-            opts=self.child(),
-        )
-        args.dead_letter_queue.accept_from(EVENTS_SERVICE, rule.arn)
-        permission = aws.lambda_.Permission(
-            f"{self.name}-tick-permission",
-            action="lambda:InvokeFunction",
-            function=self.function.arn,
-            principal=EVENTS_SERVICE,
-            source_arn=rule.arn,
-            opts=self.child(),
-        )
-        aws.cloudwatch.EventTarget(
-            f"{self.name}-tick",
-            rule=rule.name,
-            arn=self.function.arn,
-            input=json.dumps({"detail-type": TICK}),
-            # The next tick does what this one would have done.
-            retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
-                maximum_retry_attempts=0, maximum_event_age_in_seconds=60
-            ),
-            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=args.dead_letter_queue.arn),
-            opts=self.child(depends_on=[permission, args.dead_letter_queue.policy]),
-        )
-        return rule

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.function import Function, FunctionArgs
 from components.core.base import Component
 from components.core.iam import Statement
-from components.routers.targets import EVENTS_SERVICE
+from components.routers.minute_tick import minute_tick
 from components.stores.queue import DeadLetterQueue
 from components.workflows.state_machine import StateMachine
 from contracts import environment as env
@@ -66,37 +65,14 @@ class ItemsCounter(Component):
             ),
             self.child(),
         )
-        self.rule = self._tick(args)
-        self.publish({"function_name": self.function.function_name})
-
-    def _tick(self, args: ItemsCounterArgs) -> aws.cloudwatch.EventRule:
-        rule = aws.cloudwatch.EventRule(
-            f"{self.name}-tick",
-            schedule_expression="rate(1 minute)",
+        self.rule = minute_tick(
+            self,
+            self.function,
+            args.dead_letter_queue,
+            payload={},
             description=f"Counts the items that {args.pattern} has left",
-            opts=self.child(),
         )
-        args.dead_letter_queue.accept_from(EVENTS_SERVICE, rule.arn)
-        permission = aws.lambda_.Permission(
-            f"{self.name}-tick-permission",
-            action="lambda:InvokeFunction",
-            function=self.function.arn,
-            principal=EVENTS_SERVICE,
-            source_arn=rule.arn,
-            opts=self.child(),
-        )
-        aws.cloudwatch.EventTarget(
-            f"{self.name}-tick",
-            rule=rule.name,
-            arn=self.function.arn,
-            input="{}",
-            retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
-                maximum_retry_attempts=0, maximum_event_age_in_seconds=60
-            ),
-            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=args.dead_letter_queue.arn),
-            opts=self.child(depends_on=[permission, args.dead_letter_queue.policy]),
-        )
-        return rule
+        self.publish({"function_name": self.function.function_name})
 
 
 def _publish() -> Statement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
@@ -13,6 +13,8 @@ from components.observability.dashboard import Dashboard, DashboardArgs
 __all__ = ["create_dashboards"]
 
 _OF_THE_STACK = "overview"
+_SECTIONS = 60
+"""Patterns on one dashboard of the stack: with eight widgets each they stay below the 500 that CloudWatch allows."""
 
 
 def create_dashboards(
@@ -26,7 +28,7 @@ def create_dashboards(
     """
     if not settings.dashboard.enabled or not documents:
         return []
-    groups = {_OF_THE_STACK: list(documents)}
+    groups = _of_the_stack(list(documents))
     if settings.dashboard.per is DashboardPer.PATTERN:
         groups = {name: [name, *getattr(pattern, "workers", {})] for name, pattern in patterns.items()}
     insights = settings.cluster.container_insights
@@ -37,3 +39,9 @@ def create_dashboards(
         )
         for name, members in groups.items()
     ]
+
+
+def _of_the_stack(names: Sequence[str]) -> dict[str, Sequence[str]]:
+    """`overview`, and `overview-2` and so on where one cannot hold all patterns."""
+    parts = [names[start : start + _SECTIONS] for start in range(0, len(names), _SECTIONS)]
+    return {_OF_THE_STACK if number == 1 else f"{_OF_THE_STACK}-{number}": part for number, part in enumerate(parts, 1)}

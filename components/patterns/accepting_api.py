@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.http_api import HttpApi, HttpApiArgs, IamAuthorization, JwtAuthorization
 from components.compute.http_api_integrations import BusIntegration, QueueIntegration
 from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.naming import MAX_PATTERN_NAME, check_name
-from components.manifest import published, render
+from components.manifest import published
 from components.observability.api_alarms import ApiAlarms, ApiAlarmsArgs
 from components.patterns.api import PATTERN
+from components.patterns.manifests import pattern_manifest
 from components.patterns.queue_worker import QueueWorker, QueueWorkerArgs
 from components.routers.event_bus import EventBus
 from contracts.manifest import ApiRef, BusRef, PatternManifest
@@ -125,9 +125,9 @@ class AcceptingApi(Component):
         alarms = self.alarms.alarm_names if self.alarms else []
         if self.worker:
             return pulumi.Output.all(text=self.worker.manifest(), api=api, alarms=alarms).apply(_with_api)
-        return render(
-            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return pattern_manifest(
+            self,
+            PATTERN,
             bus=published(BusRef, name=self.args.bus.bus_name, arn=self.args.bus.arn),
             api=api,
             alarms=alarms,

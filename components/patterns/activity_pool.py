@@ -14,8 +14,9 @@ from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, render, service_ref
+from components.manifest import dead_letter_queue_ref, published
 from components.observability.activity_pool_alarms import ActivityPoolAlarms, ActivityPoolAlarmsArgs
+from components.patterns.manifests import backlog_scaling, worker_manifest
 from components.patterns.worker import (
     IDEMPOTENCY_RULE,
     OWNED_VARIABLES,
@@ -42,8 +43,7 @@ from components.workflows.retries import RETRY_RULES, RetryArgs
 from components.workflows.state_machine import StateMachine, StateMachineArgs
 from components.workflows.task_states import ActivityState
 from contracts import environment as env
-from contracts.manifest import BucketRef, Holds, PatternManifest, ScalingRef, StateMachineRef, StepRef
-from contracts.scaling import ScalingPolicy
+from contracts.manifest import BucketRef, Holds, StateMachineRef, StepRef
 
 __all__ = ["KEY_IN_INPUT", "MAP", "PATTERN", "STEP", "ActivityPool", "ActivityPoolArgs", "BucketByName"]
 
@@ -266,21 +266,13 @@ class ActivityPool(Component):
             log_group=self.task_definition.log_group_name,
             service=self.service.service_name,
         )
-        return render(
-            PatternManifest(
-                name=self.name,
-                pattern=PATTERN,
-                stack=pulumi.get_stack(),
-                region="",
-                scaling=ScalingRef(
-                    policy=ScalingPolicy.BACKLOG_PER_TASK,
-                    min=self.args.min_tasks,
-                    max=self.args.max_tasks,
-                    acceptable_latency_seconds=self.args.acceptable_latency_seconds,
-                    processing_seconds=self.args.processing_seconds,
-                ),
-            ),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return worker_manifest(
+            self,
+            PATTERN,
+            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks),
+            service=self.service,
+            table=self.table,
+            alarms=[self.alarms],
             bucket=published(BucketRef, name=self._source.bucket_name, prefix=self.args.prefix),
             state_machine=published(
                 StateMachineRef,
@@ -289,8 +281,5 @@ class ActivityPool(Component):
                 log_group=self.state_machine.log_group_name,
                 steps=pulumi.Output.all(step).apply(tuple),
             ),
-            service=service_ref(self.service),
             dead_letter_queues=[dead_letter_queue_ref(self.dead_letter_queue, Holds.UNDELIVERED_EVENTS)],
-            idempotency_table=self.table.table_name if self.table else None,
-            alarms=self.alarms.alarm_names if self.alarms else [],
         )

@@ -9,36 +9,36 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.compute.task import Task, TaskArgs
 from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, check
 from components.encryption import EncryptionKey
-from components.manifest import published, render
+from components.manifest import published
 from components.observability.airflow_alarms import AirflowAlarms, AirflowAlarmsArgs
-from components.patterns.worker import OWNED_VARIABLES, HandlerArgs, handler_task
-from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
+from components.patterns.manifests import pattern_manifest, task_ref
+from components.patterns.standalone_task import RUN_EXPIRES_HOURS, StandaloneTaskArgs, create_task
+from components.patterns.worker import OWNED_VARIABLES, create_idempotency_table
 from components.workflows.airflow import AirflowEnvironment, AirflowEnvironmentArgs, WebserverAccess
-from contracts.manifest import AirflowRef, PatternManifest, TaskRef
+from contracts.manifest import AirflowRef
 
 __all__ = ["PATTERN", "TASK_FILE", "Airflow", "AirflowArgs"]
 
 PATTERN = "airflow"
 TASK_FILE = "fargate_task.json"
 """Beside the DAGs: the task that they may run. A DAG reads it as a file, so that parsing calls no service."""
-_EXPIRES_HOURS = 48
 
 
 @dataclass(frozen=True, kw_only=True)
-class AirflowArgs(HandlerArgs):
-    """Arguments of `Airflow`, beside those of `HandlerArgs`. `network`: see `AirflowEnvironmentArgs`.
+class AirflowArgs(StandaloneTaskArgs):
+    """Arguments of `Airflow`, beside those of `StandaloneTaskArgs`: Airflow's retries start a reclaimed task again.
+
+    `network`: see `AirflowEnvironmentArgs`.
 
     Attributes:
         dag_files: path below the DAGs folder → content.
         schedule: cron of the example DAG, e.g. ``0 3 * * *``; default None: it runs when somebody asks.
         requirements, airflow_version, environment_class, min_workers, max_workers, webserver_access, configuration,
             airflow_log_level: of the environment; defaults of `AirflowEnvironmentArgs`.
-        spot: Fargate Spot; Airflow's retries start a reclaimed task again. Default False.
         encryption_key: of the table; default None. The environment's own data have AWS's key.
     """
 
@@ -52,7 +52,6 @@ class AirflowArgs(HandlerArgs):
     webserver_access: WebserverAccess = WebserverAccess.PRIVATE
     configuration: Mapping[str, str] = field(default_factory=dict)
     airflow_log_level: str = "INFO"
-    spot: bool = False
     encryption_key: EncryptionKey | None = None
 
 
@@ -79,10 +78,8 @@ class Airflow(Component):
         check_name(name, longest=MAX_PATTERN_NAME)
         check(f"Airflow {name!r}", args, _RULES)
         # A worker that dies between RunTask and its note of it starts a second task: the table drops its work.
-        self.table = IdempotencyTable(
-            f"{name}-idempotency", IdempotencyTableArgs(encryption_key=args.encryption_key), self.child()
-        )
-        self.task = self._create_task(args)
+        self.table = create_idempotency_table(self, RUN_EXPIRES_HOURS, args.encryption_key)
+        self.task = create_task(self, args, table=self.table, expires_hours=RUN_EXPIRES_HOURS)
         self.environment = AirflowEnvironment(
             name,
             AirflowEnvironmentArgs(
@@ -102,19 +99,6 @@ class Airflow(Component):
         )
         self.alarms = self._create_alarms(args) if args.alarms else None
         self.publish({"environment": self.environment.environment_name, "url": self.environment.webserver_url})
-
-    def _create_task(self, args: AirflowArgs) -> Task:
-        definition = handler_task(
-            self.name,
-            args,
-            command="task",
-            variables={},
-            grants=(),
-            table=self.table,
-            expires_hours=_EXPIRES_HOURS,
-        )
-        arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
-        return Task(f"{self.name}-task", arguments, self.child())
 
     def _task_file(self, args: AirflowArgs) -> pulumi.Output[str]:
         network, definition = args.network, self.task.definition
@@ -149,21 +133,16 @@ class Airflow(Component):
 
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
-        return render(
-            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return pattern_manifest(
+            self,
+            PATTERN,
             airflow=published(
                 AirflowRef,
                 environment=self.environment.environment_name,
                 webserver_url=self.environment.webserver_url,
                 bucket=self.environment.bucket.bucket_name,
             ),
-            task=published(
-                TaskRef,
-                cluster=self.task.cluster.cluster_name,
-                family=self.task.definition.family,
-                log_group=self.task.definition.log_group_name,
-            ),
+            task=task_ref(self.task),
             idempotency_table=self.table.table_name,
             alarms=self.alarms.alarm_names if self.alarms else [],
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.api_key import GeneratedApiKey, GeneratedApiKeyArgs
 from components.compute.http_api import HttpApi, HttpApiArgs, IamAuthorization, JwtAuthorization
@@ -20,8 +20,9 @@ from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import published, render, service_ref
+from components.manifest import published, service_ref
 from components.observability.api_alarms import ApiAlarms, ApiAlarmsArgs
+from components.patterns.manifests import pattern_manifest
 from components.patterns.worker import (
     IDEMPOTENCY_RULE,
     OWNED_VARIABLES,
@@ -31,7 +32,7 @@ from components.patterns.worker import (
     create_task_definition,
 )
 from contracts import environment as env
-from contracts.manifest import ApiRef, PatternManifest, ScalingRef
+from contracts.manifest import ApiRef, ScalingRef
 
 __all__ = ["PATTERN", "Api", "ApiArgs", "HttpApiIngress"]
 
@@ -228,10 +229,9 @@ class Api(Component):
             self.child(),
         )
 
-    def references(self) -> dict[str, pulumi.Input[object]]:
+    def references(self) -> dict[str, pulumi.Input[Any]]:
         """The fields of a manifest that are known only after the deploy."""
         return {
-            "region": aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
             "api": published(ApiRef, url=self.url, key_secret_arn=self.key.arn if self.key else None),
             "service": service_ref(self.service),
             "idempotency_table": self.table.table_name if self.table else None,
@@ -243,10 +243,10 @@ class Api(Component):
 
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
-        return render(
-            PatternManifest(
-                name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region="", scaling=self.scaling_ref()
-            ),
+        return pattern_manifest(
+            self,
+            PATTERN,
+            scaling=self.scaling_ref(),
             **self.references(),
             alarms=self.alarms.alarm_names if self.alarms else [],
         )

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, render
+from components.manifest import dead_letter_queue_ref, published
 from components.observability.alarms import Notice, Runbook, dead_letter_alarm, failed_invocations_alarm
 from components.patterns.api import Api, ApiArgs
+from components.patterns.manifests import pattern_manifest
 from components.routers.api_destination import ApiDestination, ApiDestinationArgs, ApiKey, Credentials
 from components.routers.event_bus import EventBus
 from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import ApiDestinationTarget
-from contracts.manifest import ApiRef, BusRef, Holds, PatternManifest, RuleRef
+from contracts.manifest import ApiRef, BusRef, Holds, RuleRef
 
 __all__ = ["PATTERN", "ApiPush", "ApiPushArgs", "ExistingApi"]
 
@@ -159,22 +159,10 @@ class ApiPush(Component):
         if isinstance(args.api, ExistingApi):
             own["api"] = published(ApiRef, url=args.api.url)
         api_alarms = self.api.alarms.alarm_names if self.api and self.api.alarms else []
-        return render(
-            PatternManifest(
-                name=self.name,
-                pattern=PATTERN,
-                stack=pulumi.get_stack(),
-                region="",
-                scaling=self.api.scaling_ref() if self.api else None,
-            ),
-            **{
-                "region": aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
-                **own,
-                "bus": published(BusRef, name=args.bus.bus_name, arn=args.bus.arn),
-                "rules": [published(RuleRef, name=self.rule.rule_name, bus=args.bus.bus_name)],
-                "dead_letter_queues": [
-                    dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS),
-                ],
-                "alarms": [*self.alarm_names, *api_alarms],
-            },
-        )
+        own |= {
+            "bus": published(BusRef, name=args.bus.bus_name, arn=args.bus.arn),
+            "rules": [published(RuleRef, name=self.rule.rule_name, bus=args.bus.bus_name)],
+            "dead_letter_queues": [dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS)],
+            "alarms": [*self.alarm_names, *api_alarms],
+        }
+        return pattern_manifest(self, PATTERN, scaling=self.api.scaling_ref() if self.api else None, **own)

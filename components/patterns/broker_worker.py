@@ -6,7 +6,6 @@ import dataclasses
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.broker_scaling import BrokerScaling, BrokerScalingArgs
 from components.compute.task_definition import TaskDefinition
@@ -14,13 +13,14 @@ from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import published, render, service_ref
+from components.manifest import published
 from components.observability.broker_alarms import (
     BrokerAlarms,
     BrokerAlarmsArgs,
     BrokerWorkerAlarms,
     BrokerWorkerAlarmsArgs,
 )
+from components.patterns.manifests import backlog_scaling, worker_manifest
 from components.patterns.worker import (
     IDEMPOTENCY_RULE,
     OWNED_VARIABLES,
@@ -31,8 +31,8 @@ from components.patterns.worker import (
 )
 from components.stores.broker import Broker, BrokerArgs
 from contracts import environment as env
-from contracts.manifest import BrokerRef, PatternManifest, ScalingRef
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
+from contracts.manifest import BrokerRef
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
 
 __all__ = ["PATTERN", "BrokerWorker", "BrokerWorkerArgs"]
 
@@ -188,25 +188,13 @@ class BrokerWorker(Component):
 
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
-        alarms = [
-            *(self.alarms.alarm_names if self.alarms else []),
-            *(self.broker_alarms.alarm_names if self.broker_alarms else []),
-        ]
-        return render(
-            PatternManifest(
-                name=self.name,
-                pattern=PATTERN,
-                stack=pulumi.get_stack(),
-                region="",
-                scaling=ScalingRef(
-                    policy=ScalingPolicy.BACKLOG_PER_TASK,
-                    min=self.args.min_tasks,
-                    max=self.args.max_tasks,
-                    acceptable_latency_seconds=self.args.acceptable_latency_seconds,
-                    processing_seconds=self.args.processing_seconds,
-                ),
-            ),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return worker_manifest(
+            self,
+            PATTERN,
+            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks),
+            service=self.service,
+            table=self.table,
+            alarms=[self.alarms, self.broker_alarms],
             broker=published(
                 BrokerRef,
                 name=self.broker.broker_name,
@@ -217,7 +205,4 @@ class BrokerWorker(Component):
                 queue=self.queue,
                 dead_letter_queue=self.dead_letter_queue,
             ),
-            service=service_ref(self.service),
-            idempotency_table=self.table.table_name if self.table else None,
-            alarms=alarms,
         )

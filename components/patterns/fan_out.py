@@ -8,13 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.naming import MAX_PATTERN_NAME, check_name
-from components.manifest import dead_letter_queue_ref, published, render
+from components.manifest import dead_letter_queue_ref, published
 from components.observability.alarms import Notice, Runbook, dead_letter_alarm, failed_invocations_alarm
+from components.patterns.manifests import pattern_manifest
 from components.patterns.queue_worker import QueueWorker, QueueWorkerArgs
 from components.routers.event_bus import EventBus
 from components.routers.rule import Rule, RuleArgs
@@ -22,7 +22,7 @@ from components.routers.subscriptions import Filter, QueueSubscription
 from components.routers.targets import SnsTarget, SqsTarget
 from components.routers.topic import Topic, TopicArgs
 from components.stores.queue import DeadLetterQueue
-from contracts.manifest import BusRef, Holds, PatternManifest, RuleRef, TopicRef
+from contracts.manifest import BusRef, Holds, RuleRef, TopicRef
 
 __all__ = ["PATTERN", "FanOut", "FanOutArgs", "FanOutWorker", "Via"]
 
@@ -195,9 +195,9 @@ class FanOut(Component):
         rules = self.rule.rules if self.rule else []
         if self.rule:
             undelivered.append(dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS))
-        return render(
-            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return pattern_manifest(
+            self,
+            PATTERN,
             bus=published(BusRef, name=bus.bus_name, arn=bus.arn),
             rules=[published(RuleRef, name=rule.name, bus=bus.bus_name) for rule in rules],
             topic=published(TopicRef, name=self.topic.topic_name, arn=self.topic.arn, fifo=self.topic.fifo)

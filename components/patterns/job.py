@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
-from components.compute.task import Task, TaskArgs
 from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Range, check
@@ -15,12 +13,14 @@ from components.encryption import EncryptionKey
 from components.jobs.create_job import CreateJob, CreateJobArgs
 from components.jobs.job_table import JobTable, JobTableArgs
 from components.jobs.track_job import TrackJob, TrackJobArgs
-from components.manifest import dead_letter_queue_ref, published, queue_ref, render
+from components.manifest import dead_letter_queue_ref, published, queue_ref
 from components.observability.job_alarms import JobAlarms, JobAlarmsArgs
-from components.patterns.worker import OWNED_VARIABLES, HandlerArgs, handler_task
+from components.patterns.manifests import pattern_manifest, task_ref
+from components.patterns.standalone_task import StandaloneTaskArgs, create_task
+from components.patterns.worker import OWNED_VARIABLES
 from contracts import environment as env
 from contracts import job_functions, launching
-from contracts.manifest import Holds, JobsRef, PatternManifest, TaskRef
+from contracts.manifest import Holds, JobsRef
 
 __all__ = ["PATTERN", "Job", "JobArgs"]
 
@@ -28,15 +28,14 @@ PATTERN = "job"
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobArgs(HandlerArgs):
-    """Arguments of `Job`, beside those of `HandlerArgs`.
+class JobArgs(StandaloneTaskArgs):
+    """Arguments of `Job`, beside those of `StandaloneTaskArgs`: a job whose task is reclaimed has failed.
 
     Attributes:
         url: whether jobs can be created at a URL, by signed requests; default True.
         patience_seconds: how long a job may wait for a launch that succeeds, 60 to 86,400; default 3,600.
         retention_days: how long an ended job is remembered, 1 to 3,650; default 30.
         reserved_concurrency: of the function that creates jobs; default None.
-        spot: Fargate Spot; a reclaimed job has failed. Default False.
         encryption_key: of the table and the queues; default None.
         unlaunched_seconds, unfinished_seconds: see `JobAlarmsArgs`.
     """
@@ -45,7 +44,6 @@ class JobArgs(HandlerArgs):
     patience_seconds: int = 3_600
     retention_days: int = 30
     reserved_concurrency: int | None = None
-    spot: bool = False
     encryption_key: EncryptionKey | None = None
     unlaunched_seconds: int = 300
     unfinished_seconds: int = 86_400
@@ -68,7 +66,7 @@ class Job(Component):
         check(f"Job {name!r}", args, _RULES)
         self.args = args
         self.table = JobTable(f"{name}-jobs", JobTableArgs(encryption_key=args.encryption_key), self.child())
-        self.task = self._create_task(args)
+        self.task = create_task(self, args)
         environment = self._function_environment(args)
         self.track = TrackJob(
             f"{name}-track",
@@ -100,13 +98,6 @@ class Job(Component):
         self.alarms = self._create_alarms(args) if args.alarms else None
         self.publish({"table_name": self.table.table_name, "function_name": self.create.function.function_name})
 
-    def _create_task(self, args: JobArgs) -> Task:
-        definition = handler_task(
-            self.name, args, command="task", variables={}, grants=(), table=None, expires_hours=None
-        )
-        arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
-        return Task(f"{self.name}-task", arguments, self.child())
-
     def _function_environment(self, args: JobArgs) -> dict[str, pulumi.Input[str]]:
         return {
             env.STACK: pulumi.get_stack(),
@@ -134,9 +125,9 @@ class Job(Component):
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
         track = self.track
-        return render(
-            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return pattern_manifest(
+            self,
+            PATTERN,
             jobs=published(
                 JobsRef,
                 table=self.table.table_name,
@@ -146,12 +137,7 @@ class Job(Component):
                 retention_days=self.args.retention_days,
                 url=self.create.url,
             ),
-            task=published(
-                TaskRef,
-                cluster=self.task.cluster.cluster_name,
-                family=self.task.definition.family,
-                log_group=self.task.definition.log_group_name,
-            ),
+            task=task_ref(self.task),
             queue=queue_ref(track.queue),
             dead_letter_queues=[
                 dead_letter_queue_ref(track.queue.dead_letter_queue, Holds.MESSAGES, origin_arn=track.queue.arn),

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.kafka_scaling import KafkaScaling, KafkaScalingArgs
 from components.compute.service import Service
@@ -15,8 +14,9 @@ from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, OneOf, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, render, service_ref
+from components.manifest import dead_letter_queue_ref, published
 from components.observability.kafka_alarms import KafkaWorkerAlarms, KafkaWorkerAlarmsArgs
+from components.patterns.manifests import backlog_scaling, worker_manifest
 from components.patterns.worker import (
     IDEMPOTENCY_RULE,
     OWNED_VARIABLES,
@@ -28,7 +28,7 @@ from components.patterns.worker import (
 from components.stores.queue import DeadLetterQueue, DeadLetterQueueArgs
 from components.streams.kafka import KafkaCluster, KafkaTopic, KafkaTopicArgs
 from contracts import environment as env
-from contracts.manifest import Holds, KafkaRef, PatternManifest, ScalingRef
+from contracts.manifest import Holds, KafkaRef
 from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
 
 __all__ = ["DEAD_LETTER_HOURS", "ORDERS", "PATTERN", "SCALING_POLICY", "STARTS", "KafkaWorker", "KafkaWorkerArgs"]
@@ -222,21 +222,13 @@ class KafkaWorker(Component):
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
         args = self.args
-        return render(
-            PatternManifest(
-                name=self.name,
-                pattern=PATTERN,
-                stack=pulumi.get_stack(),
-                region="",
-                scaling=ScalingRef(
-                    policy=SCALING_POLICY,
-                    min=args.min_tasks,
-                    max=self.scaling.max_tasks,
-                    acceptable_latency_seconds=args.acceptable_latency_seconds,
-                    processing_seconds=args.processing_seconds,
-                ),
-            ),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return worker_manifest(
+            self,
+            PATTERN,
+            scaling=backlog_scaling(args, max_tasks=self.scaling.max_tasks, policy=SCALING_POLICY),
+            service=self.service,
+            table=self.table,
+            alarms=[self.alarms],
             kafka=published(
                 KafkaRef,
                 cluster=args.kafka.cluster_name,
@@ -249,9 +241,6 @@ class KafkaWorker(Component):
                 dead_letter_topic=self.dead_letter_topic.name if self.dead_letter_topic else None,
             ),
             dead_letter_queues=[dead_letter_queue_ref(self.on_failure_queue, Holds.RECORDS, origin_arn=args.topic.arn)],
-            service=service_ref(self.service),
-            idempotency_table=self.table.table_name if self.table else None,
-            alarms=self.alarms.alarm_names if self.alarms else [],
         )
 
 

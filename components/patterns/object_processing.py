@@ -10,22 +10,18 @@ import pulumi
 import pulumi_aws as aws
 
 from components.compute.dispatcher import Dispatcher, DispatcherArgs
-from components.compute.task import Task, TaskArgs
+from components.compute.task import Task
 from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.iam import Statement
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, OneOf, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, queue_ref, render, service_ref
+from components.manifest import dead_letter_queue_ref, published, queue_ref, service_ref
 from components.observability.object_processing_alarms import ObjectProcessingAlarms, ObjectProcessingAlarmsArgs
-from components.patterns.worker import (
-    IDEMPOTENCY_RULE,
-    HandlerArgs,
-    create_idempotency_table,
-    handler_task,
-    owned_variables,
-)
+from components.patterns.manifests import pattern_manifest, task_ref
+from components.patterns.standalone_task import StandaloneTaskArgs, create_task
+from components.patterns.worker import IDEMPOTENCY_RULE, create_idempotency_table, owned_variables
 from components.routers.event_sources import DefaultBus
 from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import EcsTaskTarget, SqsTarget
@@ -33,7 +29,7 @@ from components.stores.bucket import Bucket, BucketArgs
 from components.stores.large_events import LargeEvents, LargeEventsArgs
 from components.stores.queue import QueueArgs
 from contracts import environment as env
-from contracts.manifest import BucketRef, BusRef, Holds, PatternManifest, RuleRef, ScalingRef, TaskRef
+from contracts.manifest import BucketRef, BusRef, Holds, RuleRef, ScalingRef
 from contracts.scaling import ScalingPolicy
 from contracts.task_events import event_variables
 
@@ -69,8 +65,8 @@ class Burst(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectProcessingArgs(HandlerArgs):
-    """Arguments of `ObjectProcessing`, beside those of `HandlerArgs`.
+class ObjectProcessingArgs(StandaloneTaskArgs):
+    """Arguments of `ObjectProcessing`, beside those of `StandaloneTaskArgs`.
 
     Attributes:
         bucket_name: an existing bucket whose EventBridge notifications are on; default None: one is made.
@@ -79,7 +75,7 @@ class ObjectProcessingArgs(HandlerArgs):
         max_running_tasks, launches_per_second: buffered: see `DispatcherArgs`; default 20 and 5.
         processing_seconds: what one task takes, its start included, 1 to 43,200; default 120.
         max_receive_count: buffered: how often a task is run before its event is dead-lettered, 1 to 1,000; default 5.
-        spot: run the tasks on Fargate Spot; buffered only, which runs a reclaimed task again. Default False.
+        spot: buffered only, which runs a reclaimed task again; default False.
         idempotency_expires_hours: how long an object's version is remembered, 1 to 8,760; default 24; None: every
             copy of an event is handled.
         maximum_retry_attempts, maximum_event_age_seconds: of EventBridge's delivery; defaults of `RuleArgs`.
@@ -96,7 +92,6 @@ class ObjectProcessingArgs(HandlerArgs):
     launches_per_second: float = 5
     processing_seconds: float = 120
     max_receive_count: int = 5
-    spot: bool = False
     idempotency_expires_hours: int | None = 24
     maximum_retry_attempts: int = 185
     maximum_event_age_seconds: int = 86_400
@@ -149,17 +144,13 @@ class ObjectProcessing(Component):
         self.publish({"bucket_name": self.bucket_name})
 
     def _create_task(self, args: ObjectProcessingArgs) -> Task:
-        definition = handler_task(
-            self.name,
+        return create_task(
+            self,
             args,
-            command="task",
-            variables={},
-            grants=[*self._read(), *(self.large_events.read() if self.large_events else [])],
             table=self.table,
             expires_hours=args.idempotency_expires_hours,
+            grants=[*self._read(), *(self.large_events.read() if self.large_events else [])],
         )
-        arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
-        return Task(f"{self.name}-task", arguments, self.child())
 
     def _read(self) -> list[Statement]:
         if self.bucket:
@@ -276,18 +267,15 @@ class ObjectProcessing(Component):
                 acceptable_latency_seconds=self.args.processing_seconds,
                 processing_seconds=self.args.processing_seconds,
             )
-        return render(
-            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region="", scaling=scaling),
+        return pattern_manifest(
+            self,
+            PATTERN,
+            scaling=scaling,
             region=region,
             bus=published(BusRef, name="default", arn=bus_arn),
             rules=[published(RuleRef, name=rule.name, bus="default") for rule in self.rule.rules],
             bucket=published(BucketRef, name=self.bucket_name, prefix=self.args.prefix, suffix=self.args.suffix),
-            task=published(
-                TaskRef,
-                cluster=self.task.cluster.cluster_name,
-                family=self.task.definition.family,
-                log_group=self.task.definition.log_group_name,
-            ),
+            task=task_ref(self.task),
             dead_letter_queues=queues,
             idempotency_table=self.table.table_name if self.table else None,
             alarms=self.alarms.alarm_names if self.alarms else [],

@@ -14,8 +14,9 @@ from components.compute.task_definition import TaskDefinition
 from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Range, check
-from components.manifest import dead_letter_queue_ref, published, queue_ref, render, service_ref
+from components.manifest import dead_letter_queue_ref, published, queue_ref
 from components.observability.queue_worker_alarms import QueueWorkerAlarms, QueueWorkerAlarmsArgs
+from components.patterns.manifests import backlog_scaling, worker_manifest
 from components.patterns.worker import (
     IDEMPOTENCY_RULE,
     OWNED_VARIABLES,
@@ -29,7 +30,7 @@ from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import SqsTarget
 from components.stores.queue import Queue, QueueArgs
 from contracts import environment as env
-from contracts.manifest import BusRef, Holds, PatternManifest, RuleRef, ScalingRef
+from contracts.manifest import BusRef, Holds, RuleRef
 from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
 
 __all__ = ["PATTERN", "QueueWorker", "QueueWorkerArgs"]
@@ -174,21 +175,13 @@ class QueueWorker(Component):
 
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
-        return render(
-            PatternManifest(
-                name=self.name,
-                pattern=PATTERN,
-                stack=pulumi.get_stack(),
-                region="",
-                scaling=ScalingRef(
-                    policy=self.args.policy,
-                    min=self.args.min_tasks,
-                    max=self.args.max_tasks,
-                    acceptable_latency_seconds=self.args.acceptable_latency_seconds,
-                    processing_seconds=self.args.processing_seconds,
-                ),
-            ),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return worker_manifest(
+            self,
+            PATTERN,
+            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks, policy=self.args.policy),
+            service=self.service,
+            table=self.table,
+            alarms=[self.alarms],
             bus=published(BusRef, name=self.args.bus.bus_name, arn=self.args.bus.arn),
             rules=[published(RuleRef, name=rule.name, bus=self.args.bus.bus_name) for rule in self._rules()],
             queue=queue_ref(self.queue),
@@ -196,7 +189,4 @@ class QueueWorker(Component):
                 dead_letter_queue_ref(self.queue.dead_letter_queue, Holds.MESSAGES, origin_arn=self.queue.arn),
                 *([dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS)] if self.rule else []),
             ],
-            service=service_ref(self.service),
-            idempotency_table=self.table.table_name if self.table else None,
-            alarms=self.alarms.alarm_names if self.alarms else [],
         )

@@ -10,24 +10,22 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.compute.task import Task, TaskArgs
 from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import OneOf, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, render
+from components.manifest import dead_letter_queue_ref, published
 from components.observability.alarms import Notice, Runbook, dead_letter_alarm
-from components.patterns.worker import OWNED_VARIABLES, HandlerArgs, handler_task
+from components.patterns.manifests import pattern_manifest, task_ref
+from components.patterns.standalone_task import RUN_EXPIRES_HOURS, StandaloneTaskArgs, create_task
+from components.patterns.worker import OWNED_VARIABLES, create_idempotency_table
 from components.routers.schedule import Schedule, ScheduleArgs
-from components.stores.idempotency_table import IdempotencyTable, IdempotencyTableArgs
 from contracts import environment as env
-from contracts.manifest import Holds, PatternManifest, ScheduleRef, TaskRef
+from contracts.manifest import Holds, ScheduleRef
 
 __all__ = ["PATTERN", "Overlap", "ScheduledTask", "ScheduledTaskArgs"]
 
 PATTERN = "scheduled-task"
-_EXPIRES_HOURS = 48
-"""How long a run is remembered: twice as long as Scheduler retries."""
 
 
 class Overlap(StrEnum):
@@ -42,14 +40,13 @@ class Overlap(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScheduledTaskArgs(HandlerArgs):
-    """Arguments of `ScheduledTask`, beside those of `HandlerArgs`.
+class ScheduledTaskArgs(StandaloneTaskArgs):
+    """Arguments of `ScheduledTask`, beside those of `StandaloneTaskArgs`: a reclaimed run is not repeated.
 
     Attributes:
         expression, time_zone, flexible_window_minutes, data, enabled: see `ScheduleArgs`.
         overlap: default skip.
         maximum_retry_attempts, maximum_event_age_seconds: of the start; defaults of `ScheduleArgs`.
-        spot: Fargate Spot; a reclaimed run is not repeated. Default False.
         encryption_key: of the queue and the table; default None.
         description: of the schedule.
     """
@@ -62,7 +59,6 @@ class ScheduledTaskArgs(HandlerArgs):
     overlap: Overlap = Overlap.SKIP
     maximum_retry_attempts: int = 185
     maximum_event_age_seconds: int = 3_600
-    spot: bool = False
     encryption_key: EncryptionKey | None = None
     description: str | None = None
 
@@ -88,10 +84,14 @@ class ScheduledTask(Component):
         check(f"ScheduledTask {name!r}", args, _RULES)
         self.args = args
         # Scheduler delivers at least once: the table drops the copy, and holds the lock of the overlap rule.
-        self.table = IdempotencyTable(
-            f"{name}-idempotency", IdempotencyTableArgs(encryption_key=args.encryption_key), self.child()
+        self.table = create_idempotency_table(self, RUN_EXPIRES_HOURS, args.encryption_key)
+        self.task = create_task(
+            self,
+            args,
+            table=self.table,
+            expires_hours=RUN_EXPIRES_HOURS,
+            variables={env.OVERLAP: args.overlap.value},
         )
-        self.task = self._create_task(args)
         self.schedule = Schedule(
             name,
             ScheduleArgs(
@@ -111,19 +111,6 @@ class ScheduledTask(Component):
         self.alarm = self._create_alarm(args) if args.alarms else None
         self.publish({"schedule": self.schedule.schedule_name})
 
-    def _create_task(self, args: ScheduledTaskArgs) -> Task:
-        definition = handler_task(
-            self.name,
-            args,
-            command="task",
-            variables={env.OVERLAP: args.overlap.value},
-            grants=(),
-            table=self.table,
-            expires_hours=_EXPIRES_HOURS,
-        )
-        arguments = TaskArgs(cluster=args.cluster, network=args.network, definition=definition, spot=args.spot)
-        return Task(f"{self.name}-task", arguments, self.child())
-
     def _create_alarm(self, args: ScheduledTaskArgs) -> aws.cloudwatch.MetricAlarm:
         return dead_letter_alarm(
             self,
@@ -139,9 +126,9 @@ class ScheduledTask(Component):
 
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
-        return render(
-            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return pattern_manifest(
+            self,
+            PATTERN,
             schedule=published(
                 ScheduleRef,
                 name=self.schedule.schedule_name,
@@ -149,12 +136,7 @@ class ScheduledTask(Component):
                 time_zone=self.args.time_zone,
                 overlap=self.args.overlap.value,
             ),
-            task=published(
-                TaskRef,
-                cluster=self.task.cluster.cluster_name,
-                family=self.task.definition.family,
-                log_group=self.task.definition.log_group_name,
-            ),
+            task=task_ref(self.task),
             dead_letter_queues=[
                 dead_letter_queue_ref(self.schedule.dead_letter_queue, Holds.UNDELIVERED_EVENTS),
             ],

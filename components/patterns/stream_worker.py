@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.stream_scaling import StreamScaling, StreamScalingArgs
 from components.compute.task_definition import TaskDefinition
@@ -15,9 +14,10 @@ from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import Check, OneOf, Range, check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, render, service_ref
+from components.manifest import dead_letter_queue_ref, published
 from components.observability.stream_alarms import StreamAlarms, StreamAlarmsArgs
 from components.observability.stream_worker_alarms import StreamWorkerAlarms, StreamWorkerAlarmsArgs
+from components.patterns.manifests import worker_manifest
 from components.patterns.worker import (
     IDEMPOTENCY_RULE,
     OWNED_VARIABLES,
@@ -33,7 +33,7 @@ from components.stores.queue import DeadLetterQueue, DeadLetterQueueArgs
 from components.streams.kinesis import KinesisStream, KinesisStreamArgs
 from components.streams.lease_table import LeaseTable, LeaseTableArgs
 from contracts import environment as env
-from contracts.manifest import BusRef, Holds, PatternManifest, RuleRef, ScalingRef, StreamRef
+from contracts.manifest import BusRef, Holds, RuleRef, ScalingRef, StreamRef
 
 __all__ = ["PATTERN", "SCALING_POLICY", "START_POSITIONS", "StreamWorker", "StreamWorkerArgs"]
 
@@ -248,22 +248,18 @@ class StreamWorker(Component):
             queues.append(dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS))
             bus = published(BusRef, name=self.args.bus.bus_name, arn=self.args.bus.arn)
             rules.append(published(RuleRef, name=self.rule.rule_name, bus=self.args.bus.bus_name))
-        alarms = [*(self.alarms.alarm_names if self.alarms else [])]
-        alarms += self.stream_alarms.alarm_names if self.stream_alarms else []
-        return render(
-            PatternManifest(
-                name=self.name,
-                pattern=PATTERN,
-                stack=pulumi.get_stack(),
-                region="",
-                scaling=ScalingRef(
-                    policy=SCALING_POLICY,
-                    min=self.args.min_tasks,
-                    max=self.max_tasks,
-                    acceptable_latency_seconds=self.args.acceptable_latency_seconds,
-                ),
+        return worker_manifest(
+            self,
+            PATTERN,
+            scaling=ScalingRef(
+                policy=SCALING_POLICY,
+                min=self.args.min_tasks,
+                max=self.max_tasks,
+                acceptable_latency_seconds=self.args.acceptable_latency_seconds,
             ),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+            service=self.service,
+            table=self.table,
+            alarms=[self.alarms, self.stream_alarms],
             bus=bus,
             rules=rules,
             stream=published(
@@ -274,7 +270,4 @@ class StreamWorker(Component):
                 consumer_arn=self.consumer.arn if self.consumer else None,
             ),
             dead_letter_queues=queues,
-            service=service_ref(self.service),
-            idempotency_table=self.table.table_name if self.table else None,
-            alarms=alarms,
         )

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import pulumi
 
@@ -108,6 +108,14 @@ def owned_variables(names: AbstractSet[str]) -> Rule:
 OWNED_VARIABLES = owned_variables({getattr(env, constant) for constant in env.__all__})
 
 
+@overload
+def create_idempotency_table(
+    owner: Component, expires_hours: int, encryption_key: EncryptionKey | None
+) -> IdempotencyTable: ...
+@overload
+def create_idempotency_table(
+    owner: Component, expires_hours: int | None, encryption_key: EncryptionKey | None
+) -> IdempotencyTable | None: ...
 def create_idempotency_table(
     owner: Component, expires_hours: int | None, encryption_key: EncryptionKey | None
 ) -> IdempotencyTable | None:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.validation import check
 from components.encryption import EncryptionKey
-from components.manifest import dead_letter_queue_ref, published, render
+from components.manifest import dead_letter_queue_ref, published
 from components.observability.workflow_alarms import WorkflowAlarms, WorkflowAlarmsArgs
+from components.patterns.manifests import pattern_manifest
 from components.patterns.worker import IDEMPOTENCY_RULE, create_idempotency_table
 from components.patterns.workflow_steps import STEP_RULES, PlacedStepArgs, Step, StepArgs
 from components.routers.event_bus import EventBus
@@ -24,7 +24,7 @@ from components.routers.targets import StateMachineTarget
 from components.workflows.definition import Definition
 from components.workflows.state_machine import ExecutionLog, StateMachine, StateMachineArgs
 from components.workflows.states import State
-from contracts.manifest import BusRef, Holds, PatternManifest, RuleRef, StateMachineRef
+from contracts.manifest import BusRef, Holds, RuleRef, StateMachineRef
 
 __all__ = ["PATTERN", "Workflow", "WorkflowArgs"]
 
@@ -152,9 +152,9 @@ class Workflow(Component):
 
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
-        return render(
-            PatternManifest(name=self.name, pattern=PATTERN, stack=pulumi.get_stack(), region=""),
-            region=aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region,
+        return pattern_manifest(
+            self,
+            PATTERN,
             bus=published(BusRef, name=self.args.bus.bus_name, arn=self.args.bus.arn),
             rules=[published(RuleRef, name=rule.name, bus=self.args.bus.bus_name) for rule in self.rule.rules],
             state_machine=published(

@@ -58,8 +58,9 @@ class Aws:
     def sqs_without_retries(self, region: str | None = None) -> SQSClient:
         """A lean client that fails at the first error, for a caller that must know how often it tried.
 
-        It sends what it is given: `parameter_validation` is off, and the user agent is not built anew for each request.
-        The two are a fifth of botocore's processor time for a batch of 10.
+        It sends what it is given: `parameter_validation` is off, the user agent is not built anew for each request, and
+        each thread has a connection of its own (`aws_transport`). Without all that a batch of 10 takes twice the
+        processor time.
         """
         return cast("SQSClient", self.client("sqs", region, attempts=1, lean=True))
 
@@ -117,6 +118,10 @@ class Aws:
                         **(_lean() if lean else {"user_agent_extra": "eda-ops"}),
                     ),
                 )
+                if lean:
+                    from aws_transport import use_short_way
+
+                    use_short_way(self._clients[key], session)
             return self._clients[key]
 
     def _make_session(self) -> Session:

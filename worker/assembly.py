@@ -13,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
+from aws_transport import use_short_way
 from contracts import environment as names
 from worker.errors import SettingsError
 from worker.execution import Executor, PlainExecutor
@@ -72,7 +73,7 @@ def executor_for(settings: Settings, handler: Handler, session: boto3.session.Se
     client: DynamoDBClient = session.client("dynamodb", config=client_config(settings, read_timeout_seconds=5))
     return IdempotentExecutor(
         handler,
-        LeaseTable(settings.idempotency_table, client),
+        LeaseTable(settings.idempotency_table, use_short_way(client, session)),
         prefix=settings.pattern,
         expires_seconds=settings.idempotency_expires_seconds,
     )

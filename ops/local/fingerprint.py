@@ -9,7 +9,7 @@ from pathlib import Path
 __all__ = ["program_fingerprint"]
 
 _FILES = ("__main__.py", "Pulumi.yaml")
-_FOLDERS = ("components", "contracts", "event_schemas", "worker", "functions", "ops/local")
+_FOLDERS = ("aws_transport", "components", "contracts", "event_schemas", "worker", "functions", "ops/local")
 _SKIPPED = "__pycache__"
 
 

@@ -30,6 +30,7 @@ __all__ = ["Deployed", "deployed", "orders_settings"]
 _LINKS = (
     "__main__.py",
     "Pulumi.yaml",
+    "aws_transport",
     "components",
     "contracts",
     "dags",

@@ -15,6 +15,7 @@ _LINKS = (
     "__main__.py",
     "Pulumi.yaml",
     "Pulumi.local.yaml",
+    "aws_transport",
     "components",
     "contracts",
     "event_schemas",

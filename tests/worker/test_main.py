@@ -112,6 +112,7 @@ def test_the_image_runs_as_nobody_in_particular_and_holds_only_the_worker() -> N
     lines = (ROOT / "worker/Dockerfile").read_text().splitlines()
     assert [line.split()[1:3] for line in lines if line.startswith("COPY")] == [
         ["worker/requirements.txt", "worker/requirements.txt"],
+        ["aws_transport/", "aws_transport/"],
         ["contracts/", "contracts/"],
         ["event_schemas/", "event_schemas/"],
         ["worker/", "worker/"],
@@ -121,4 +122,4 @@ def test_the_image_runs_as_nobody_in_particular_and_holds_only_the_worker() -> N
     assert "USER worker" in lines
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert ignored[0] == "*"
-    assert {"!contracts", "!worker"} <= set(ignored)
+    assert {"!aws_transport", "!contracts", "!worker"} <= set(ignored)

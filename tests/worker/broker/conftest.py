@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.certificates import make_certificate
 from tests.worker.broker.servers import PASSWORD, ActiveMq, RabbitMq
 
 
@@ -35,26 +35,9 @@ def activemq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ActiveMq]:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with ``ca.pem``, which is its own authority, for the host ``localhost``, and ``keys.p12``."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed (Debian: apt-get install openssl)")
     home = tmp_path_factory.mktemp("certificate")
 
-    def run(*command: str) -> None:
-        subprocess.run(command, cwd=home, check=True, capture_output=True)
-
-    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2", "-nodes")
-    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-keyout", "key.pem", "-out", "ca.pem", *subject)
-    run(
-        "openssl",
-        "pkcs12",
-        "-export",
-        "-inkey",
-        "key.pem",
-        "-in",
-        "ca.pem",
-        "-out",
-        "keys.p12",
-        "-passout",
-        f"pass:{PASSWORD}",
-    )
+    make_certificate(home)
+    command = ["openssl", "pkcs12", "-export", "-inkey", "key.pem", "-in", "ca.pem", "-out", "keys.p12"]
+    subprocess.run([*command, "-passout", f"pass:{PASSWORD}"], cwd=home, check=True, capture_output=True)
     return home

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from aws_transport import use_short_way
 from worker.assembly import client_config, executor_for, open_session
 from worker.exit_codes import ExitCode
 from worker.handler import Handler
@@ -54,9 +55,9 @@ class _Consumer:
         )
         client: SQSClient = session.client("sqs", config=client_config(settings, read_timeout_seconds=5))
         source = Queue(
-            client,
+            use_short_way(client, session),
             settings.queue_url,
-            poller=poller,
+            poller=use_short_way(poller, session),
             visibility_timeout_seconds=settings.visibility_timeout_seconds,
             wait_seconds=settings.receive_wait_seconds,
         )

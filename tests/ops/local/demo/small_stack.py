@@ -63,6 +63,6 @@ aws.ssm.Parameter("orders", name=parameter_name("local", "orders"), type="String
 def create_project(root: Path, port: int, *, regions: tuple[str, ...] = ("AU", "NZ")) -> Project:
     """A checkout whose worker is this repository's own."""
     project = Project.create(root, port, PROGRAM.replace("REGIONS", repr(list(regions))))
-    for folder in ("worker", "contracts", "event_schemas"):
+    for folder in ("worker", "aws_transport", "contracts", "event_schemas"):
         (root / folder).symlink_to(ROOT / folder)
     return project

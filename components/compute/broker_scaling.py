@@ -10,55 +10,31 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.compute import scaling_metrics
-from components.compute.broker_metrics import backlog
+from components.compute import broker_metrics
+from components.compute.backlog_scaling import BACKLOG_RULES, Backlog, BacklogScalingArgs, follow_backlog
 from components.compute.scalable_service import Expression, ScalableService
-from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW_MAXIMUM, reachable_latency
-from components.compute.service import Service
 from components.core.base import Component
-from components.core.validation import Range, check
+from components.core.validation import check
 from components.stores.broker import Broker
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, backlog_per_task_target
+from contracts.scaling import backlog_per_task_target
 
 __all__ = ["BrokerScaling", "BrokerScalingArgs"]
 
-_WAKE_PERIODS = 2
-_IDLE_PERIODS = 5
-
 
 @dataclass(frozen=True, kw_only=True)
-class BrokerScalingArgs:
-    """Arguments of `BrokerScaling`.
+class BrokerScalingArgs(BacklogScalingArgs):
+    """Arguments of `BrokerScaling`, beside those of `BacklogScalingArgs`.
 
     Attributes:
-        service: which is scaled.
         broker, queue: which queue it works off.
-        min_tasks: 0 to 5,000, not above `max_tasks`; default 1.
+        min_tasks: as there; default 1.
         max_tasks: 1 to 5,000; default 10. Equal to `min_tasks` it fixes the number, and there are no policies.
-        acceptable_latency_seconds: how long a message may wait; default 900.
-        processing_seconds: what a task spends on a message; default 1.
-        scale_out_cooldown_seconds: 0 to 3,600; default 120: a task's start and its first sample.
-        scale_in_cooldown_seconds: 0 to 3,600; default 300.
     """
 
-    service: Service
     broker: Broker
     queue: str
     min_tasks: int = 1
     max_tasks: int = 10
-    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
-    processing_seconds: float = 1
-    scale_out_cooldown_seconds: int = 120
-    scale_in_cooldown_seconds: int = 300
-
-
-_RULES = (
-    Range("min_tasks", 0, MAX_TASKS, "tasks"),
-    Range("max_tasks", 1, MAX_TASKS, "tasks"),
-    *COOLDOWNS,
-    MINIMUM_BELOW_MAXIMUM,
-    reachable_latency(),
-)
 
 
 class BrokerScaling(Component):
@@ -71,38 +47,21 @@ class BrokerScaling(Component):
 
     def __init__(self, name: str, args: BrokerScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        check(f"BrokerScaling {name!r}", args, _RULES)
+        check(f"BrokerScaling {name!r}", args, BACKLOG_RULES)
         self.backlog_per_task = backlog_per_task_target(args.acceptable_latency_seconds, args.processing_seconds)
         scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=args.max_tasks)
         self.target = scalable.target
         if args.min_tasks < args.max_tasks:
-            self._follow_backlog(scalable, args)
+            follow_backlog(scalable, args, _messages(args), self.backlog_per_task)
         self.publish({"resource_id": args.service.resource_id, "backlog_per_task": self.backlog_per_task})
 
-    def _follow_backlog(self, scalable: ScalableService, args: BrokerScalingArgs) -> None:
-        waiting, running = backlog(args.broker, args.queue), scaling_metrics.running(args.service)
-        scalable.track(
-            "backlog",
-            Expression(
-                expression=f"{waiting.expression} / running",
-                label="Messages per running task",
-                metrics=[*waiting.metrics, running],
-            ),
-            self.backlog_per_task,
-            scale_out_cooldown_seconds=args.scale_out_cooldown_seconds,
-            scale_in_cooldown_seconds=args.scale_in_cooldown_seconds,
-        )
-        if args.min_tasks == 0:
-            scalable.wake(
-                "messages",
-                f"IF(({waiting.expression} > 0) AND (FILL(running, 0) < 1), 1, 0)",
-                [*waiting.metrics, running],
-                periods=_WAKE_PERIODS,
-            )
-        scalable.rest(
-            Expression(expression=waiting.expression, label="Messages in the queue", metrics=waiting.metrics),
-            "no message has been in the queue",
-            periods=_IDLE_PERIODS,
-            cooldown_seconds=args.scale_in_cooldown_seconds,
-            idle="the queue is idle",
-        )
+
+def _messages(args: BrokerScalingArgs) -> Backlog:
+    waiting = broker_metrics.backlog(args.broker, args.queue)
+    return Backlog(
+        signal=Expression(expression=waiting.expression, label="Messages in the queue", metrics=waiting.metrics),
+        things="messages",
+        label="Messages per running task",
+        empty="no message has been in the queue",
+        idle="the queue is idle",
+    )

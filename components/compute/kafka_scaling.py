@@ -14,22 +14,20 @@ from dataclasses import dataclass
 import pulumi
 
 from components.compute import scaling_metrics as metrics
-from components.compute.scalable_service import Expression, ScalableService
+from components.compute.backlog_scaling import Backlog, BacklogScalingArgs, follow_backlog
+from components.compute.scalable_service import ScalableService
 from components.compute.scaling_metrics import Metric
 from components.compute.scaling_rules import COOLDOWNS, reachable_latency
-from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Check, Range, check
 from components.streams.kafka import KafkaCluster, KafkaTopic
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, backlog_per_task_target
+from contracts.scaling import backlog_per_task_target
 
 __all__ = ["LAG_PER_TASK", "UNATTENDED", "KafkaScaling", "KafkaScalingArgs", "lag_metric"]
 
-LAG_PER_TASK = "lag / running"
-"""No value without a running task: target tracking then waits, and waking is the alarm's job."""
-
-UNATTENDED = "IF((lag > 0) AND (FILL(running, 0) < 1), 1, 0)"
-"""1 while there is lag and no task runs. A service at zero publishes nothing, so here FILL is right."""
+LAG_PER_TASK = metrics.per_task("lag")
+UNATTENDED = metrics.unattended("lag")
+"""1 while there is lag and no task runs."""
 
 
 def lag_metric(
@@ -46,33 +44,20 @@ def lag_metric(
 
 
 @dataclass(frozen=True, kw_only=True)
-class KafkaScalingArgs:
-    """Arguments of `KafkaScaling`.
+class KafkaScalingArgs(BacklogScalingArgs):
+    """Arguments of `KafkaScaling`, beside those of `BacklogScalingArgs`.
 
     Attributes:
-        service: which is scaled.
         cluster, topic, group: whose lag it works off.
-        min_tasks: 0 to `max_tasks`; default 0, which costs nothing while there is no lag.
         max_tasks: 1 to the topic's partitions; default None, the partitions. Equal to `min_tasks` it fixes the number.
-        acceptable_latency_seconds: how long a record may wait; default 900.
-        processing_seconds: what a task spends on a record; default 1.
-        scale_out_cooldown_seconds: 0 to 3,600; default 120: a task's start, its share of the partitions, and its first
-            sample.
-        scale_in_cooldown_seconds: 0 to 3,600; default 300.
         wake_periods: minutes in a row, 1 to 10, with lag and no task before one is started; default 2.
         idle_periods: minutes in a row, 1 to 60, without lag before the service goes to its minimum; default 5.
     """
 
-    service: Service
     cluster: KafkaCluster
     topic: KafkaTopic
     group: str
-    min_tasks: int = 0
     max_tasks: int | None = None
-    acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
-    processing_seconds: float = 1
-    scale_out_cooldown_seconds: int = 120
-    scale_in_cooldown_seconds: int = 300
     wake_periods: int = 2
     idle_periods: int = 5
 
@@ -122,24 +107,20 @@ class KafkaScaling(Component):
         scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=self.max_tasks)
         self.target = scalable.target
         if args.min_tasks < self.max_tasks:
-            self._follow_lag(scalable, args)
+            backlog = Backlog(
+                signal=lag_metric(args.cluster, args.topic, args.group),
+                things="records",
+                label="Records of lag per running task",
+                empty="its group has had no lag",
+                idle="nothing waits",
+                purpose="lag",
+            )
+            follow_backlog(
+                scalable,
+                args,
+                backlog,
+                self.backlog_per_task,
+                wake_periods=args.wake_periods,
+                idle_periods=args.idle_periods,
+            )
         self.publish({"resource_id": args.service.resource_id, "backlog_per_task": self.backlog_per_task})
-
-    def _follow_lag(self, scalable: ScalableService, args: KafkaScalingArgs) -> None:
-        lag, running = lag_metric(args.cluster, args.topic, args.group), metrics.running(args.service)
-        scalable.track(
-            "lag",
-            Expression(expression=LAG_PER_TASK, label="Records of lag per running task", metrics=[lag, running]),
-            self.backlog_per_task,
-            scale_out_cooldown_seconds=args.scale_out_cooldown_seconds,
-            scale_in_cooldown_seconds=args.scale_in_cooldown_seconds,
-        )
-        if args.min_tasks == 0:
-            scalable.wake("records", UNATTENDED, [lag, running], periods=args.wake_periods)
-        scalable.rest(
-            lag,
-            "its group has had no lag",
-            periods=args.idle_periods,
-            cooldown_seconds=args.scale_in_cooldown_seconds,
-            idle="nothing waits",
-        )

@@ -8,7 +8,7 @@ import pulumi
 
 from components.compute.load_balancer import LoadBalancer
 from components.compute.scalable_service import Predefined, ScalableService
-from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW_MAXIMUM
+from components.compute.scaling_rules import task_rules
 from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Check, Range, check
@@ -42,12 +42,9 @@ class RequestScalingArgs:
 
 
 _RULES = (
-    Range("min_tasks", 1, MAX_TASKS, "tasks"),
-    Range("max_tasks", 1, MAX_TASKS, "tasks"),
+    *task_rules(minimum=1),
     Range("cpu_percent", 10, 90, "percent"),
     Range("requests_per_task", 1, 1_000_000, "requests a minute"),
-    *COOLDOWNS,
-    MINIMUM_BELOW_MAXIMUM,
     Check(
         ("requests_per_task",),
         lambda args: args.requests_per_task is not None and args.load_balancer is None,

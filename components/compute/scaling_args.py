@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW_MAXIMUM, reachable_latency
+from components.compute.scaling_rules import reachable_latency, task_rules
 from components.compute.service import Service
 from components.core.validation import Check, OneOf, Range, Rule
 from components.stores.queue import Queue
@@ -72,12 +72,9 @@ def _wrong_steps(steps: Sequence[ScalingStep]) -> bool:
 
 SCALING_RULES: tuple[Rule, ...] = (
     OneOf("policy", tuple(item.value for item in ScalingPolicy)),
-    Range("min_tasks", 0, MAX_TASKS, "tasks"),
-    Range("max_tasks", 1, MAX_TASKS, "tasks"),
-    *COOLDOWNS,
+    *task_rules(),
     Range("wake_periods", 1, 10, "minutes"),
     Range("idle_periods", 1, 60, "minutes"),
-    MINIMUM_BELOW_MAXIMUM,
     reachable_latency(lambda args: args.policy == ScalingPolicy.BACKLOG_PER_TASK),
     Check(
         ("steps",),

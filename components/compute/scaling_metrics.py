@@ -25,8 +25,10 @@ __all__ = [
     "Metric",
     "alarm_queries",
     "in_flight",
+    "per_task",
     "running",
     "tracking_metrics",
+    "unattended",
     "visible",
 ]
 
@@ -35,13 +37,28 @@ PERIOD_SECONDS = 60
 BACKLOG = "visible + in_flight"
 """Messages that are not done. Visible alone would let a scale-in stop tasks that work."""
 
-BACKLOG_PER_TASK = f"({BACKLOG}) / running"
-"""No value without a running task: target tracking then waits, and waking is the alarm's job. (It could not do it
-itself: it multiplies the running tasks, and zero times anything is zero.)"""
 
-UNATTENDED = "IF((visible > 0) AND (FILL(running, 0) < 1), 1, 0)"
-"""1 while messages wait and no task runs. Here FILL is right: a service at zero publishes nothing. Its alarm asks for
-more than one period, so that a late sample of running tasks is not taken for none."""
+def per_task(waiting: str) -> str:
+    """What waits for each running task.
+
+    No value without a running task: target tracking then waits, and waking is the alarm's job. (It could not do it
+    itself: it multiplies the running tasks, and zero times anything is zero.)
+    """
+    return f"{waiting} / running"
+
+
+def unattended(waiting: str) -> str:
+    """1 while something waits and no task runs.
+
+    Here FILL is right: a service at zero publishes nothing. Its alarm asks for more than one period, so that a late
+    sample of running tasks is not taken for none.
+    """
+    return f"IF(({waiting} > 0) AND (FILL(running, 0) < 1), 1, 0)"
+
+
+BACKLOG_PER_TASK = per_task(f"({BACKLOG})")
+
+UNATTENDED = unattended("visible")
 
 
 @dataclass(frozen=True, kw_only=True)

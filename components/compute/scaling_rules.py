@@ -9,7 +9,7 @@ from components.core.validation import Check, Range, Rule
 from contracts.errors import ScalingError
 from contracts.scaling import backlog_per_task_target
 
-__all__ = ["COOLDOWNS", "MAX_TASKS", "MINIMUM_BELOW_MAXIMUM", "reachable_latency"]
+__all__ = ["COOLDOWNS", "reachable_latency", "task_rules"]
 
 MAX_TASKS = 5_000
 """Amazon ECS quotas: "Tasks per service"."""
@@ -19,13 +19,23 @@ COOLDOWNS: tuple[Rule, ...] = (
     Range("scale_in_cooldown_seconds", 0, 3_600, "seconds"),
 )
 
-MINIMUM_BELOW_MAXIMUM = Check(
+_MINIMUM_BELOW_MAXIMUM = Check(
     ("min_tasks", "max_tasks"),
     lambda args: args.min_tasks > args.max_tasks,
     lambda args: (
         f"min_tasks is {args.min_tasks}, more than max_tasks ({args.max_tasks}); lower min_tasks or raise max_tasks"
     ),
 )
+
+
+def task_rules(minimum: int = 0) -> tuple[Rule, ...]:
+    """The rules of the bounds and the cooldowns; `minimum` is 1 where nothing could wake a service at zero."""
+    return (
+        Range("min_tasks", minimum, MAX_TASKS, "tasks"),
+        Range("max_tasks", 1, MAX_TASKS, "tasks"),
+        *COOLDOWNS,
+        _MINIMUM_BELOW_MAXIMUM,
+    )
 
 
 def reachable_latency(applies: Callable[[Any], bool] = lambda args: True) -> Rule:

@@ -15,7 +15,7 @@ import pulumi
 
 from components.compute.scalable_service import ScalableService, step
 from components.compute.scaling_metrics import Metric
-from components.compute.scaling_rules import COOLDOWNS, MAX_TASKS, MINIMUM_BELOW_MAXIMUM
+from components.compute.scaling_rules import task_rules
 from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Check, Range, check
@@ -61,11 +61,8 @@ class StreamScalingArgs:
 
 
 _RULES = (
-    Range("min_tasks", 1, MAX_TASKS, "tasks"),
-    Range("max_tasks", 1, MAX_TASKS, "tasks"),
+    *task_rules(minimum=1),
     Range("acceptable_latency_seconds", 1, 86_400, "seconds", whole=False),
-    *COOLDOWNS,
-    MINIMUM_BELOW_MAXIMUM,
     Check(
         ("max_tasks", "shard_count"),
         lambda args: args.shard_count is not None and args.max_tasks > args.shard_count,

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.compute.service import Service
 from components.core.errors import ComponentError
+from components.core.outputs import resolved
 from components.stores.queue import DeadLetterQueue, Queue
 from contracts.manifest import (
     PARAMETER_MAX_BYTES,
@@ -29,7 +30,7 @@ R = TypeVar("R")
 
 def published(kind: type[R], /, **values: pulumi.Input[Any]) -> pulumi.Output[R]:
     """An entry of a manifest, e.g. `BusRef`, once its values are known."""
-    return pulumi.Output.all(**values).apply(lambda known: kind(**known))
+    return resolved(values).apply(lambda known: kind(**known))
 
 
 def queue_ref(queue: Queue) -> pulumi.Output[QueueRef]:
@@ -81,7 +82,7 @@ def render(manifest: PatternManifest, **values: pulumi.Input[Any]) -> pulumi.Out
             )
         return text
 
-    return pulumi.Output.all(**values).apply(finish)
+    return resolved(values).apply(finish)
 
 
 def publish(stack: str, manifests: Mapping[str, pulumi.Output[str]]) -> None:

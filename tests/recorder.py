@@ -100,6 +100,8 @@ class Recorder(Mocks):
     resources: list[Resource] = field(default_factory=list)
     registered_outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     stack_outputs: dict[str, Any] = field(default_factory=dict)
+    preview: bool = False
+    """Answer with the inputs only: what is missing is unknown then, as it is before a resource exists."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
@@ -110,6 +112,8 @@ class Recorder(Mocks):
                 Resource(args.typ, args.name, inputs, bool(args.custom), secrets, args.provider or "")
             )
         outputs = dict(args.inputs)
+        if self.preview:
+            return None, outputs
         physical = outputs.setdefault("name", f"{args.name}-0a1b2c3")
         if template := _ARNS.get(args.typ):
             outputs.setdefault("arn", "arn:aws:" + template.format(r=REGION, a=ACCOUNT, n=physical))
@@ -202,7 +206,7 @@ def record(program: Callable[[], Any], *, preview: bool = False, project: str = 
 
     With `preview`, outputs that the provider would compute are unknown. An exception of the program is raised here.
     """
-    recorder = Recorder()
+    recorder = Recorder(preview=preview)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:

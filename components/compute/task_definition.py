@@ -13,6 +13,7 @@ from components.compute.capacity import capacity_problem
 from components.compute.container import CONTAINER_RULES, ContainerArgs, container_definition
 from components.core.base import Component
 from components.core.iam import Statement
+from components.core.outputs import json_text
 from components.core.role import create_service_role
 from components.core.validation import Check, OneOf, Range, check
 
@@ -143,7 +144,7 @@ class TaskDefinition(Component):
             ephemeral_storage=aws.ecs.TaskDefinitionEphemeralStorageArgs(size_in_gib=storage) if storage else None,
             execution_role_arn=self.execution_role_arn,
             task_role_arn=self.task_role_arn,
-            container_definitions=pulumi.Output.json_dumps(
+            container_definitions=json_text(
                 [
                     container_definition(
                         args.container, log_group=self.log_group_name, region=region, stream_prefix=self.name

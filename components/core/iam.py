@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pulumi
 
 from components.core.errors import PolicyError
+from components.core.outputs import json_text
 
 __all__ = ["Statement", "pass_role", "policy_document", "service_trust"]
 
@@ -86,7 +87,7 @@ def policy_document(statements: Sequence[Statement]) -> pulumi.Output[str]:
     """The JSON text of a policy with these statements, in their order."""
     if not statements:
         raise PolicyError("a policy needs at least one statement; do not create the policy instead")
-    return pulumi.Output.json_dumps({"Version": _VERSION, "Statement": [item.to_json() for item in statements]})
+    return json_text({"Version": _VERSION, "Statement": [item.to_json() for item in statements]})
 
 
 def service_trust(service: str, account_id: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
+from components.core.outputs import json_text
 from components.core.validation import Check, check
 from components.encryption import EncryptionKey
 from components.manifest import published
@@ -122,7 +123,7 @@ class Airflow(Component):
             # The awslogs driver names a stream prefix/container/task; the operator adds the task alone.
             "log_stream_prefix": f"{definition.name}/{definition.container_name}",
         }
-        return pulumi.Output.json_dumps(document, indent=2)
+        return json_text(document, indent=2)
 
     def _create_alarms(self, args: AirflowArgs) -> AirflowAlarms:
         return AirflowAlarms(

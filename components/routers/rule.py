@@ -13,6 +13,7 @@ import pulumi_aws as aws
 from components.core.base import Component
 from components.core.errors import InvalidArgsError, InvalidNameError
 from components.core.naming import check_name
+from components.core.outputs import json_text
 from components.core.role import create_service_role
 from components.core.validation import check
 from components.encryption import EncryptionKey
@@ -206,7 +207,7 @@ def _filled(pattern: Any) -> Any:
 def _pattern_text(pattern: Mapping[str, Any]) -> pulumi.Input[str]:
     if _filled(pattern) == pattern:
         return json.dumps(pattern, separators=(",", ":"))
-    return pulumi.Output.json_dumps(pattern, separators=(",", ":"))
+    return json_text(pattern, compact=True)
 
 
 def _input(value: TargetInput | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.iam import Statement
+from components.core.outputs import json_text
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
 from components.routers.subscriptions import TOPICS_SERVICE, Subscription
@@ -136,7 +137,7 @@ class Topic(Component):
             filter_policy=json.dumps(chosen.policy) if chosen else None,
             filter_policy_scope=chosen.scope.value if chosen else None,
             delivery_policy=json.dumps(binding.delivery_policy) if binding.delivery_policy else None,
-            redrive_policy=pulumi.Output.json_dumps({"deadLetterTargetArn": undelivered.arn}),
+            redrive_policy=json_text({"deadLetterTargetArn": undelivered.arn}),
             # A message that comes before the queues accept it would be lost with its dead letter.
             opts=self.child(depends_on=[*binding.depends_on, undelivered.policy]),
         )

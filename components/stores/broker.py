@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.outputs import json_text
 from components.core.validation import Check, OneOf, check
 from components.encryption import EncryptionKey
 from components.network import Network
@@ -179,7 +180,7 @@ class Broker(Component):
         version = aws.secretsmanager.SecretVersion(
             f"{self.name}-credentials-value",
             secret_id=secret.id,
-            secret_string=_secret(pulumi.Output.json_dumps({"username": _USERNAME, "password": generated})),
+            secret_string=_secret(json_text({"username": _USERNAME, "password": generated})),
             # Every deployment asks for another password; the first one is the broker's.
             opts=self.child(ignore_changes=["secret_string"]),
         )

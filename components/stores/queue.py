@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement
+from components.core.outputs import json_text
 from components.core.queue_policy import QueuePolicyBuilder
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
@@ -205,9 +207,7 @@ class DeadLetterQueue(_SqsQueue):
         aws.sqs.RedriveAllowPolicy(
             f"{self.name}-redrive-allow",
             queue_url=self.url,
-            redrive_allow_policy=pulumi.Output.json_dumps(
-                {"redrivePermission": "byQueue", "sourceQueueArns": [queue_arn]}
-            ),
+            redrive_allow_policy=json_text({"redrivePermission": "byQueue", "sourceQueueArns": [queue_arn]}),
             opts=self.child(),
         )
 
@@ -216,7 +216,7 @@ class DeadLetterQueue(_SqsQueue):
         aws.sqs.RedriveAllowPolicy(
             f"{self.name}-redrive-allow",
             queue_url=self.url,
-            redrive_allow_policy=pulumi.Output.json_dumps({"redrivePermission": "denyAll"}),
+            redrive_allow_policy=json.dumps({"redrivePermission": "denyAll"}),
             opts=self.child(),
         )
 
@@ -251,7 +251,7 @@ class Queue(_SqsQueue):
             delay_seconds=args.delay_seconds,
             visibility_timeout_seconds=visibility_for(args.processing_seconds) if visibility is None else visibility,
             encryption_key=args.encryption_key,
-            redrive_policy=pulumi.Output.json_dumps(
+            redrive_policy=json_text(
                 {"deadLetterTargetArn": self.dead_letter_queue.arn, "maxReceiveCount": args.max_receive_count}
             ),
         )

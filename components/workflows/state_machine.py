@@ -13,6 +13,7 @@ from components.compute.task_definition import LOG_RETENTION_DAYS
 from components.core.base import Component
 from components.core.errors import ComponentError, InvalidArgsError
 from components.core.iam import Statement
+from components.core.outputs import json_text
 from components.core.role import create_service_role
 from components.core.validation import Check, OneOf, Range, check
 from components.workflows.definition import MAX_BYTES, Definition
@@ -167,7 +168,7 @@ class StateMachine(Component):
             name=self.state_machine_name,
             type="STANDARD",
             role_arn=self.role.arn,
-            definition=pulumi.Output.json_dumps(document).apply(self._checked),
+            definition=json_text(document).apply(self._checked),
             logging_configuration=logging,
             tracing_configuration=aws.sfn.StateMachineTracingConfigurationArgs(enabled=args.tracing),
             # Step Functions tries the role's permissions (the managed rule, the log) when the state machine is made.

@@ -186,6 +186,18 @@ def test_one_dashboard_has_a_section_for_every_pattern(stack: str, programs: dic
     assert len(sections) == len(programs[stack].of_type("aws:ssm/parameter:Parameter")) >= 1
 
 
+def test_more_patterns_than_a_dashboard_holds_are_on_several():
+    config = copy.deepcopy(settings_of("local"))
+    orders = config["eda:patterns"].pop("orders")
+    config["eda:patterns"] = {f"worker-{number}": orders for number in range(61)}
+    recorder = run_program(config)
+    held = {
+        item.name: sum(w["type"] == "text" for w in json.loads(item.inputs["dashboardBody"])["widgets"])
+        for item in recorder.of_type("aws:cloudwatch/dashboard:Dashboard")
+    }
+    assert held == {"overview": 60, "overview-2": 1}
+
+
 def test_a_dashboard_for_each_pattern_or_none():
     settings = settings_of("local")
     each = run_program({**settings, "eda:dashboard": {"per": "pattern"}})

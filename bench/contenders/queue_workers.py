@@ -1,11 +1,13 @@
-"""`python -m bench.contenders.queue_workers N`: this repository's program with N queue workers, under mocks.
+"""`python -m bench.contenders.queue_workers N [FILE]`: this repository's program with N queue workers, under mocks.
 
-Prints how many resources it registered.
+Prints how many resources it registered. Writes those of AWS to FILE, for `plain_pulumi`.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from tests.program.support import run_program
@@ -37,3 +39,6 @@ def settings(workers: int) -> dict[str, Any]:
 if __name__ == "__main__":
     recorder = run_program(settings(int(sys.argv[1])))
     sys.stdout.write(f"{len(recorder.resources)}\n")
+    for file in sys.argv[2:]:
+        of_aws = [(item.type, item.name, item.inputs) for item in recorder.resources if item.type.startswith("aws:")]
+        Path(file).write_text(json.dumps(of_aws))

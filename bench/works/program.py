@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.isolation import home_free_environment
@@ -19,12 +20,23 @@ __all__ = ["WORK", "measure_program"]
 
 WORK = "program"
 OURS = "this program under mocks"
+PULUMI = "pulumi alone"
 
 
 def _ours(workers: int, folder: Path) -> Ran:
+    return _python("bench.contenders.queue_workers", [str(workers)], folder)
+
+
+def _pulumi_alone(workers: int, folder: Path) -> Ran:
+    file = OUT / "program" / f"resources-{workers}.json"
+    if not file.exists():
+        _python("bench.contenders.queue_workers", [str(workers), str(file)], folder)
+    return _python("bench.contenders.plain_pulumi", [str(file)], folder)
+
+
+def _python(module: str, arguments: Sequence[str], folder: Path) -> Ran:
     environment = {**home_free_environment(folder), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "bench.contenders.queue_workers", str(workers)]
-    return run(command, folder / "stdout", environment=environment)
+    return run([sys.executable, "-m", module, *arguments], folder / "stdout", environment=environment)
 
 
 def _cdk(workers: int, folder: Path) -> Ran:
@@ -37,8 +49,10 @@ def _cdk(workers: int, folder: Path) -> Ran:
 
 
 def measure_program(size: Size, reasons: dict[str, str], say: Callable[[str], None]) -> tuple[list[Row], list[Skipped]]:
-    """Ours and CDK's, for each number of workers. See `bench.works.Measure` for the arguments."""
-    contenders: dict[str, Callable[[int, Path], Ran]] = {OURS: _ours}
+    """Ours, Pulumi's SDK alone and CDK, for each number of workers. See `bench.works.Measure` for the arguments."""
+    contenders: dict[str, Callable[[int, Path], Ran]] = {OURS: _ours, PULUMI: _pulumi_alone}
+    for file in (OUT / "program").glob("resources-*.json"):
+        file.unlink()  # the program may have changed
     if CDK.installed:
         contenders[CDK.name] = _cdk
     else:
@@ -64,26 +78,30 @@ def measure_program(size: Size, reasons: dict[str, str], say: Callable[[str], No
 
 
 def _rows(size: Size, ran: dict[tuple[str, int], list[Ran]]) -> list[Row]:
-    rows: list[Row] = []
-    pairs = [(workers, workers) for workers in size.workers]
-    if 20 in size.workers and 100 in size.workers:
-        pairs.append((100, 20))
-    figures: list[tuple[str, str, Callable[[Ran], float]]] = [
-        ("time", "s", lambda one: one.seconds),
-        ("peak memory", "MiB", lambda one: one.peak_mib),
+    versions = {
+        PULUMI: f"pulumi {importlib.metadata.version('pulumi')}, the same AWS resources without a component",
+        CDK.name: f"{CDK.title} app.synth()",
+    }
+    alike = [(workers, workers) for workers in size.workers]
+    more = [(100, 20)] if {20, 100} <= set(size.workers) else []
+    compared: list[tuple[str, str, Callable[[Ran], float], str, list[tuple[int, int]]]] = [
+        ("time", "s", lambda one: one.seconds, CDK.name, alike + more),
+        ("time", "s", lambda one: one.seconds, PULUMI, alike),
+        ("peak memory", "MiB", lambda one: one.peak_mib, CDK.name, alike),
     ]
-    for what, unit, value in figures:
-        for mine, theirs in pairs if what == "time" else pairs[: len(size.workers)]:
-            if (CDK.name, theirs) not in ran:
+    rows: list[Row] = []
+    for what, unit, value, name, pairs in compared:
+        for mine, theirs in pairs:
+            if (name, theirs) not in ran:
                 continue
-            ours, peer = ran[OURS, mine], ran[CDK.name, theirs]
+            ours, peer = ran[OURS, mine], ran[name, theirs]
             counts = f"{ours[0].stdout.strip()} resources, theirs {peer[0].stdout.strip()}"
             rows.append(
                 compare(
                     f"program {what}, whole process",
                     f"{mine} queue workers" + ("" if mine == theirs else f" against {theirs}"),
                     Measured(OURS, OURS, tuple(value(one) for one in ours), unit),
-                    Measured(CDK.name, f"{CDK.title} app.synth()", tuple(value(one) for one in peer), unit, counts),
+                    Measured(name, versions[name], tuple(value(one) for one in peer), unit, counts),
                     Direction.LESS_IS_BETTER,
                 )
             )

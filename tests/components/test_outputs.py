@@ -71,7 +71,8 @@ def test_a_secret_stays_one_and_what_is_unknown_stays_so(preview: bool):
 
     def both() -> None:
         program()
-        pulumi.Output.from_input(look()).apply(lambda found: seen.update(found))
+        looked: pulumi.Output[Any] = pulumi.Output.from_input(look())
+        looked.apply(seen.update)
 
     record(both, preview=preview)
     assert seen == {"secret": (True, True), "arn": (False, not preview), "plain": (False, True)}

@@ -9,28 +9,25 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.actions.queues import Queue, QueueDirectory, region_of
 from ops.actions.replay.backup import Backup
 from ops.actions.replay.conclusion import conclude
 from ops.actions.replay.crew import Crew
 from ops.actions.replay.deleter import Deleter
-from ops.actions.replay.destinations.directory import Destinations
-from ops.actions.replay.hand import Hand
+from ops.actions.replay.hand import Hand, release
 from ops.actions.replay.journal import Journal, Stage
 from ops.actions.replay.journal_store import Inheritance, JournalStore
 from ops.actions.replay.lane import Lane
 from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, Source
 from ops.actions.replay.rate import Pace
-from ops.actions.replay.resolvers import resolvers_of
+from ops.actions.replay.resolvers import router_of
 from ops.actions.replay.resume import request_of
 from ops.actions.replay.retrying import Backoff
-from ops.actions.replay.routing import Router
 from ops.actions.replay.sender import Sender
 from ops.actions.replay.snapshot import Quota, Snapshot
 from ops.actions.replay.state import RunState
-from ops.actions.replay.subscriptions import Subscriptions
 from ops.actions.replay.tally import Tally
 from ops.errors import OpsError
 
@@ -100,7 +97,7 @@ class _Run:
         self._options = options
         self._stop = stop
         self._progress = progress
-        self._client = self._client_for(source.queue.url)
+        self._client: SQSClient = aws.sqs_without_retries(region_of(source.queue.url))
         self._halt = threading.Event()
         self._tally = Tally()
         self._error: Exception | None = None
@@ -155,7 +152,8 @@ class _Run:
         begun = time.monotonic()
         interrupted_run_holds = inheritance.held_until > time.time()
         if journal and interrupted_run_holds:
-            self._release(inheritance)
+            receipts = [entry.receipt for entry in inheritance.open.values() if entry.receipt]
+            release(self._client, dlq.url, receipts, self._halt)
         if interrupted_run_holds and dlq.in_flight:
             seconds = inheritance.held_until - time.time()
             self._say(
@@ -197,17 +195,6 @@ class _Run:
     ) -> RunState:
         options = self._options
         backoff = Backoff(self._halt, _ATTEMPTS)
-        destinations = Destinations(self._aws, self._halt)
-        router = Router(
-            dlq,
-            self._directory,
-            destinations,
-            resolvers_of(self._aws, self._directory, destinations, options.replay_limit),
-            Subscriptions(self._aws, self._directory, destinations, dlq),
-            to=options.to,
-            manifest_origin=self._source.manifest_origin,
-            max_replays=options.replay_limit,
-        )
         sender = deleter = None
         if journal:
             unknown = {name: entry for name, entry in inheritance.open.items() if entry.stage is Stage.SENDING}
@@ -224,7 +211,7 @@ class _Run:
         return RunState(
             dlq=dlq,
             client=self._client,
-            router=router,
+            router=router_of(self._aws, self._directory, dlq, self._source, options, self._halt),
             sender=sender,
             deleter=deleter,
             hand=hand,
@@ -268,23 +255,3 @@ class _Run:
                 self._error = error
             self._halt.set()
             state.snapshot.close()
-
-    def _release(self, inheritance: Inheritance) -> None:
-        """Make visible at once what the killed run was sending (as far as its receipt handles still work)."""
-        receipts = [entry.receipt for entry in inheritance.open.values() if entry.receipt]
-        backoff = Backoff(self._halt, attempts=3)
-        for start in range(0, len(receipts), 10):
-            entries: list[Any] = [
-                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
-                for number, receipt in enumerate(receipts[start : start + 10])
-            ]
-            request = partial(
-                self._client.change_message_visibility_batch, QueueUrl=self._source.queue.url, Entries=entries
-            )
-            try:
-                backoff.call(request)
-            except Exception:  # noqa: BLE001 - they come back by themselves, only later
-                return
-
-    def _client_for(self, url: str) -> SQSClient:
-        return self._aws.sqs_without_retries(region_of(url))

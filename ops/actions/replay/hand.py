@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ops.actions.replay.messages import DeadLetter
@@ -14,7 +15,7 @@ from ops.actions.replay.retrying import Backoff
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Hand"]
+__all__ = ["Hand", "release"]
 
 _BATCH = 10
 _REQUESTS = 16
@@ -115,3 +116,21 @@ class Hand:
         except Exception:  # noqa: BLE001 - whatever it is, these lapse by themselves, and the caller counts them
             return []
         return [messages[int(entry["Id"])] for entry in answer.get("Successful", [])]
+
+
+def release(client: SQSClient, queue_url: str, receipts: Sequence[str], halt: threading.Event) -> None:
+    """Make visible at once what a killed run was sending, as far as its receipt handles still work.
+
+    What cannot be given back comes back by itself, only later.
+    """
+    backoff = Backoff(halt, attempts=3)
+    for start in range(0, len(receipts), _BATCH):
+        entries: list[Any] = [
+            {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": 0}
+            for number, receipt in enumerate(receipts[start : start + _BATCH])
+        ]
+        request = partial(client.change_message_visibility_batch, QueueUrl=queue_url, Entries=entries)
+        try:
+            backoff.call(request)
+        except Exception:  # noqa: BLE001 - whatever it is, the messages are not lost
+            return

@@ -205,6 +205,7 @@ class _Run:
                 backoff,
                 self._halt,
                 self._tally,
+                copying=options.copy,
                 one_destination=options.to is not None,
             )
             deleter = None if options.copy else Deleter(self._client, dlq.url, journal)

@@ -53,7 +53,7 @@ class OpenEntry:
 
     Attributes:
         stage: see `Stage`.
-        run_id: the run that first tried, whose id is in the deduplication id.
+        run_id: the run that first tried, whose id is in what tells the destination that it is sent again.
         at: when, seconds since 1970.
         receipt: the receipt handle with which a killed run may still hold it.
     """

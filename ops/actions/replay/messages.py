@@ -99,7 +99,7 @@ def carried_attributes(attributes: Attributes, replays: int, body: str = "") -> 
 
 
 def deduplication_id(message_id: str, run_id: str) -> str:
-    """Equal when the same run (or its continuation) sends a message again, different for every later replay."""
+    """Equal when the same run (or its continuation) sends a message again, and never what it was first sent with."""
     return f"{message_id}.{run_id}"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ops.actions.replay.batching import batches
 from ops.actions.replay.destinations.base import Delivery, Destination
+from ops.actions.replay.destinations.sqs import SqsQueue
 from ops.actions.replay.journal import Journal, OpenEntry
 from ops.actions.replay.messages import DeadLetter, deduplication_id
 from ops.actions.replay.retrying import Backoff
@@ -47,6 +48,7 @@ class Sender:
         backoff: for what fails for a passing reason.
         halt: stops retrying.
         tally: counts possible duplicates.
+        copying: the messages stay, and may be sent again on purpose.
         one_destination: all messages go to one place, so that a run whose destination cannot be used is over.
 
     Attributes:
@@ -62,9 +64,11 @@ class Sender:
         halt: threading.Event,
         tally: Tally,
         *,
+        copying: bool = False,
         one_destination: bool = False,
     ) -> None:
         self.fatal: Exception | None = None
+        self._copying = copying
         self._one_destination = one_destination
         self._journal = journal
         self._run_id = run_id
@@ -127,7 +131,9 @@ class Sender:
     ) -> tuple[list[Letter], str, list[tuple[DeadLetter, str]]]:
         """One request; returns what to try again and why, and what was refused for good."""
         try:
-            answers = destination.send([(self._token(message), delivery.payload) for message, delivery in batch])
+            answers = destination.send(
+                [(self._token(message, destination), delivery.payload) for message, delivery in batch]
+            )
         except Exception as error:  # noqa: BLE001 - every error of a destination is classified
             return self._whole_request_failed(destination, batch, error, ambiguous, confirmed)
         again: list[Letter] = []
@@ -176,7 +182,11 @@ class Sender:
         if ids := [message.id for message in messages if message.id not in ambiguous]:
             self._journal.refused(ids)
 
-    def _token(self, message: DeadLetter) -> str:
+    def _token(self, message: DeadLetter, destination: Destination[Any]) -> str:
+        """The same when this run, or one that continues it, sends the message again."""
+        if isinstance(destination, SqsQueue) and not self._copying:
+            # A message is moved once, by whatever run: a FIFO queue then knows it even when the journal is lost.
+            return deduplication_id(message.id, "moved")
         entry = self._unknown.get(message.id)
         return deduplication_id(message.id, entry.run_id if entry else self._run_id)
 

@@ -60,8 +60,8 @@ class Destination(Protocol[P]):
         """One request, without retries; an answer for each item, None where there was none.
 
         Args:
-            items: each message with its token, which is the same when a run (or its continuation) sends it again, and
-                another one in every later replay.
+            items: each message with its token, which is the same when a run (or its continuation) sends it again. What
+                is dead-lettered again is another message, with another token.
 
         Raises:
             Exception: the whole request failed; `ops.faults.classify` says how.

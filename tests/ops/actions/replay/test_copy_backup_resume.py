@@ -119,6 +119,23 @@ def test_of_a_fifo_group_a_copy_reaches_what_sqs_hands_out_and_says_so(scene: Sc
     assert scene.bodies(dlq) == numbered(25)
 
 
+def test_a_fifo_queue_takes_every_copy_but_a_move_only_once_even_without_its_journal(
+    scene: Scene, proxy: FaultsProxy
+) -> None:
+    dlq, origin = scene.queue("orders-dlq.fifo"), scene.queue("orders.fifo")
+    scene.fill(dlq, ["m"])
+    for _ in range(2):
+        assert scene.replay(dlq, origin, copy=True).moved == 1
+    assert scene.bodies(origin) == ["m", "m"]
+
+    proxy.inject("DeleteMessageBatch", Fault.ACCESS_DENIED)
+    assert scene.replay(dlq, origin).failed == 1
+    for journal in scene.journals():
+        journal.unlink()
+    assert (scene.replay(dlq, origin).moved, scene.counts(dlq)) == (1, (0, 0))
+    assert scene.bodies(origin) == ["m"]
+
+
 # Backups
 
 

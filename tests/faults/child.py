@@ -26,7 +26,7 @@ from ops.actions.replay.selection import Selection
 from ops.aws import Aws
 from ops.errors import OpsError
 
-__all__ = ["Job", "exit_code", "forked", "run"]
+__all__ = ["Job", "aws_of", "exit_code", "forked", "run"]
 
 # The server that children are forked from imports this module: it parses SQS's model once for all of them.
 _LOADER = create_loader()
@@ -81,9 +81,14 @@ class _Keyed(Aws):
         return self._session
 
 
-def run(job: Job, stop: threading.Event | None = None) -> dict[str, Any]:
+def aws_of(job: Job) -> Aws:
+    """The clients of a job, for many runs of it."""
+    return _Keyed(job.environment)
+
+
+def run(job: Job, stop: threading.Event | None = None, aws: Aws | None = None) -> dict[str, Any]:
     """The report, as a mapping; with only an `error` when the run could not start."""
-    aws = _Keyed(job.environment)
+    aws = aws or aws_of(job)
     directory = QueueDirectory(aws)
     options = ReplayOptions(
         to=job.to,

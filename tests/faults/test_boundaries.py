@@ -1,7 +1,7 @@
 """SIGKILL at every boundary of an API call, and the journal that it leaves cut off in its last record.
 
-That a journal reads the same wherever its last record is cut, at every byte, is in
-tests/ops/actions/replay/test_journal.py: here one cut stands for all that read the same.
+Every byte of the last record is in test_every_byte.py: here one cut stands for all that read the same, and every
+request has its kill.
 """
 
 from __future__ import annotations

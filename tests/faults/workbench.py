@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import signal
 import threading
 import time
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulator import Account
-from tests.faults.child import Job, exit_code, forked, run
+from tests.faults.child import Job, run
+from tests.faults.killer import Killer
 from tests.faults.proxy import ANY, Fault, FaultsProxy, Request
 from tests.faults.schedule import Run, Schedule
 
@@ -55,7 +55,6 @@ class Workbench:
         self._reports: list[dict[str, Any]] = []
         self._kills = 0
         self._unanswered = 0
-        self._unknown_sends = 0
 
     def carry_out(self) -> None:
         """Raises AssertionError, with the schedule as JSON, when a promise is broken."""
@@ -80,22 +79,7 @@ class Workbench:
         proxy.heal()
         job = self._job(proxy)
         stop = threading.Event()
-        calls = itertools.count(1)
-        pid: list[int] = []
-        started = threading.Event()
-
-        def strike() -> None:
-            started.wait()
-            if pid:
-                os.kill(pid[0], signal.SIGKILL)
-                time.sleep(0.001)
-
-        def kill_now(request: Request) -> bool:
-            return next(calls) == (one.kill.call if one.kill else 0)
-
-        if one.kill:
-            fault = Fault.DROPPED_AFTER if one.kill.acted else Fault.DROPPED_BEFORE
-            proxy.inject(ANY, fault, when=kill_now, then=lambda request: strike())
+        killer = Killer(proxy, ANY, one.kill.call, acted=one.kill.acted) if one.kill else None
         if one.stop is not None:
             requests = itertools.count(1)
 
@@ -115,22 +99,16 @@ class Workbench:
                 when=lambda request, seen=seen, after=strike_.after: next(seen) > after,  # type: ignore[misc]
                 then=self._count_unanswered if strike_.fault is Fault.DROPPED_AFTER else lambda request: None,
             )
-        if one.kill is None:
+        if killer is None:
             report = run(job, stop)
             self._reports.append(report)
             self._check_report(report, one)
             return
-        process = forked(job)
-        assert process.pid is not None
-        pid.append(process.pid)
-        started.set()
-        code = exit_code(process, _DEADLINE_SECONDS)
-        if code is None:
-            process.kill()
-            raise AssertionError(self._tell("a run does not end"))
+        code = killer.run(job, _DEADLINE_SECONDS)
+        assert code is not None, self._tell("a run does not end")
         if code == -signal.SIGKILL:
             self._kills += 1
-            if one.kill.cut:
+            if one.kill and one.kill.cut:
                 self._cut_off(one.kill.cut)
         else:
             assert code == 0, self._tell(f"a run ended with {code}")
@@ -145,8 +123,6 @@ class Workbench:
         record = json.loads(content[start:])
         if record["record"] in ("header", "carried"):
             return  # they were on disk before anything was sent
-        if record["record"] == "sending":
-            self._unknown_sends += len(record["messages"])
         journals[-1].write_bytes(content[: max(start, len(content) - most)])
 
     def _finish(self, proxy: FaultsProxy) -> bool:
@@ -193,10 +169,7 @@ class Workbench:
         staying = set(self._names) if schedule.copying else set(self._names) - wanted
         assert stayed == Counter(staying), self._tell(f"in the dead-letter queue: {stayed - Counter(staying)}")
         extra = len(arrived) - len(copies)
-        # A record of sending is on disk before the request leaves: without it, even FIFO cannot know of the first copy.
-        bound = self._unknown_sends
-        if not schedule.fifo:
-            bound += self._unanswered + self._kills * schedule.lanes * 10
+        bound = 0 if schedule.fifo else self._unanswered + self._kills * schedule.lanes * 10
         assert extra <= bound, self._tell(f"{extra} duplicates, at most {bound} allowed")
         if not self._kills:
             told = sum(report.get("duplicates_possible", 0) for report in self._reports)

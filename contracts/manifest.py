@@ -238,7 +238,8 @@ class ServiceRef:
 class ScalingRef:
     """`policy` is ``backlog-per-task``, ``queue-depth``, ``lag`` or ``requests``.
 
-    The latency is set with the first and with ``lag``.
+    The latency is set with the first and with ``lag``. `headroom` is the share of it that the target leaves to AWS; 0
+    also where an earlier version deployed, which had none.
     """
 
     policy: str
@@ -246,6 +247,7 @@ class ScalingRef:
     max: int
     acceptable_latency_seconds: float | None = None
     processing_seconds: float | None = None
+    headroom: float = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from components.compute import scaling_metrics
 from components.compute.scalable_service import Expression, ScalableService
 from components.compute.scaling_metrics import Metric
-from components.compute.scaling_rules import reachable_latency, task_rules
+from components.compute.scaling_rules import HEADROOM, reachable_latency, task_rules
 from components.compute.service import Service
 from components.core.validation import Rule
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM
 
 __all__ = ["BACKLOG_RULES", "Backlog", "BacklogScalingArgs", "follow_backlog"]
 
@@ -28,6 +28,7 @@ class BacklogScalingArgs:
         min_tasks: 0 to 5,000, not above `max_tasks`; default 0, which costs nothing while nothing waits.
         acceptable_latency_seconds: how long something may wait, over 0; default 900.
         processing_seconds: what a task spends on it, over 0; default 1.
+        headroom: share of the acceptable latency that is kept for the reaction of AWS, 0 to 0.9; default 0.25.
         scale_out_cooldown_seconds: 0 to 3,600; default 120: a task's start and its first sample.
         scale_in_cooldown_seconds: 0 to 3,600; default 300.
     """
@@ -36,11 +37,12 @@ class BacklogScalingArgs:
     min_tasks: int = 0
     acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
+    headroom: float = DEFAULT_HEADROOM
     scale_out_cooldown_seconds: int = 120
     scale_in_cooldown_seconds: int = 300
 
 
-BACKLOG_RULES: tuple[Rule, ...] = (*task_rules(), reachable_latency())
+BACKLOG_RULES: tuple[Rule, ...] = (*task_rules(), HEADROOM, reachable_latency())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,9 @@ class BrokerScaling(Component):
     def __init__(self, name: str, args: BrokerScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"BrokerScaling {name!r}", args, BACKLOG_RULES)
-        self.backlog_per_task = backlog_per_task_target(args.acceptable_latency_seconds, args.processing_seconds)
+        self.backlog_per_task = backlog_per_task_target(
+            args.acceptable_latency_seconds, args.processing_seconds, args.headroom
+        )
         scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=args.max_tasks)
         self.target = scalable.target
         if args.min_tasks < args.max_tasks:

@@ -93,6 +93,7 @@ class Dispatcher(Component):
                 max_tasks=1,
                 acceptable_latency_seconds=args.processing_seconds,
                 processing_seconds=args.processing_seconds,
+                headroom=0,
             ),
             self.child(),
         )

@@ -17,7 +17,7 @@ from components.compute import scaling_metrics as metrics
 from components.compute.backlog_scaling import Backlog, BacklogScalingArgs, follow_backlog
 from components.compute.scalable_service import ScalableService
 from components.compute.scaling_metrics import Metric
-from components.compute.scaling_rules import COOLDOWNS, reachable_latency
+from components.compute.scaling_rules import COOLDOWNS, HEADROOM, reachable_latency
 from components.core.base import Component
 from components.core.validation import Check, Range, check
 from components.streams.kafka import KafkaCluster, KafkaTopic
@@ -71,6 +71,7 @@ _RULES = (
     Range("min_tasks", 0, 1_000, "tasks"),
     Range("max_tasks", 1, 1_000, "tasks"),
     *COOLDOWNS,
+    HEADROOM,
     Range("wake_periods", 1, 10, "minutes"),
     Range("idle_periods", 1, 60, "minutes"),
     Check(
@@ -102,7 +103,9 @@ class KafkaScaling(Component):
     def __init__(self, name: str, args: KafkaScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"KafkaScaling {name!r}", args, _RULES)
-        self.backlog_per_task = backlog_per_task_target(args.acceptable_latency_seconds, args.processing_seconds)
+        self.backlog_per_task = backlog_per_task_target(
+            args.acceptable_latency_seconds, args.processing_seconds, args.headroom
+        )
         self.max_tasks = args.ceiling
         scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=self.max_tasks)
         self.target = scalable.target

@@ -42,11 +42,13 @@ class PoolScalingArgs(BacklogScalingArgs):
         pattern: whose items.
         max_tasks: 1 to 5,000; default 10. Equal to `min_tasks` it fixes the number, and there are no policies.
         acceptable_latency_seconds: in how long a map's items should be done; default 3,600.
+        headroom: as there; default 0: the latency is the time for all of them, not for the first.
     """
 
     pattern: str
     max_tasks: int = 10
     acceptable_latency_seconds: float = 3_600
+    headroom: float = 0
 
 
 class PoolScaling(Component):
@@ -60,7 +62,9 @@ class PoolScaling(Component):
     def __init__(self, name: str, args: PoolScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"PoolScaling {name!r}", args, BACKLOG_RULES)
-        self.items_per_task = backlog_per_task_target(args.acceptable_latency_seconds, args.processing_seconds)
+        self.items_per_task = backlog_per_task_target(
+            args.acceptable_latency_seconds, args.processing_seconds, args.headroom
+        )
         scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=args.max_tasks)
         self.target = scalable.target
         if args.min_tasks < args.max_tasks:

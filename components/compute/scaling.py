@@ -40,7 +40,9 @@ class QueueScaling(Component):
         self.target = self._scalable.target
         self.backlog_per_task: int | None = None
         if args.policy == ScalingPolicy.BACKLOG_PER_TASK:
-            self.backlog_per_task = backlog_per_task_target(args.acceptable_latency_seconds, args.processing_seconds)
+            self.backlog_per_task = backlog_per_task_target(
+                args.acceptable_latency_seconds, args.processing_seconds, args.headroom
+            )
         if args.min_tasks < args.max_tasks:
             if self.backlog_per_task is None:
                 self._follow_depth(args)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from components.compute.scaling_rules import reachable_latency, task_rules
+from components.compute.scaling_rules import HEADROOM, reachable_latency, task_rules
 from components.compute.service import Service
 from components.core.validation import Check, OneOf, Range, Rule
 from components.stores.queue import Queue
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM, ScalingPolicy
 
 __all__ = ["DEFAULT_STEPS", "SCALING_RULES", "QueueScalingArgs", "ScalingStep"]
 
@@ -40,6 +40,8 @@ class QueueScalingArgs:
         max_tasks: 1 to 5,000; default 10. Equal to `min_tasks` it fixes the number, and there are no policies.
         acceptable_latency_seconds: backlog-per-task: how long a message may wait; default 900.
         processing_seconds: backlog-per-task: what a task spends on a message; default 1.
+        headroom: backlog-per-task: share of the acceptable latency that is kept for the reaction of AWS, 0 to 0.9;
+            default 0.25.
         steps: queue-depth: ascending in both numbers; default `DEFAULT_STEPS`.
         scale_out_cooldown_seconds: 0 to 3,600; default 120 (backlog-per-task: a task's start and its first sample, so
             that starting tasks are not ordered twice) or 300 (queue-depth, whose steps know no target).
@@ -57,6 +59,7 @@ class QueueScalingArgs:
     max_tasks: int = 10
     acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
+    headroom: float = DEFAULT_HEADROOM
     steps: Sequence[ScalingStep] = DEFAULT_STEPS
     scale_out_cooldown_seconds: int | None = None
     scale_in_cooldown_seconds: int = 300
@@ -75,6 +78,7 @@ SCALING_RULES: tuple[Rule, ...] = (
     *task_rules(),
     Range("wake_periods", 1, 10, "minutes"),
     Range("idle_periods", 1, 60, "minutes"),
+    HEADROOM,
     reachable_latency(lambda args: args.policy == ScalingPolicy.BACKLOG_PER_TASK),
     Check(
         ("steps",),

@@ -7,9 +7,9 @@ from typing import Any
 
 from components.core.validation import Check, Range, Rule
 from contracts.errors import ScalingError
-from contracts.scaling import backlog_per_task_target
+from contracts.scaling import MAX_HEADROOM, backlog_per_task_target
 
-__all__ = ["COOLDOWNS", "reachable_latency", "task_rules"]
+__all__ = ["COOLDOWNS", "HEADROOM", "reachable_latency", "task_rules"]
 
 MAX_TASKS = 5_000
 """Amazon ECS quotas: "Tasks per service"."""
@@ -18,6 +18,8 @@ COOLDOWNS: tuple[Rule, ...] = (
     Range("scale_out_cooldown_seconds", 0, 3_600, "seconds"),
     Range("scale_in_cooldown_seconds", 0, 3_600, "seconds"),
 )
+
+HEADROOM = Range("headroom", 0, MAX_HEADROOM, "of the acceptable latency", whole=False)
 
 _MINIMUM_BELOW_MAXIMUM = Check(
     ("min_tasks", "max_tasks"),

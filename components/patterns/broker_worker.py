@@ -32,7 +32,7 @@ from components.patterns.worker import (
 from components.stores.broker import Broker, BrokerArgs
 from contracts import environment as env
 from contracts.manifest import BrokerRef
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM, backlog_per_task_target
 
 __all__ = ["PATTERN", "BrokerWorker", "BrokerWorkerArgs"]
 
@@ -53,7 +53,7 @@ class BrokerWorkerArgs(WorkerArgs):
         prefetch: messages that the broker hands to a task in advance, 1 to 2,000; default twice the concurrency.
         lease_seconds: how long the events of a killed task wait for another, 2 to 3,600; default 30.
         concurrency: messages that one task handles at a time, 1 to 100; default 1, the only one with `ordered`.
-        acceptable_latency_seconds, processing_seconds: see `BrokerScalingArgs`; default 900 and 1.
+        acceptable_latency_seconds, processing_seconds, headroom: see `BrokerScalingArgs`; default 900, 1 and 0.25.
         min_tasks, max_tasks: 0 to 5,000; default 1 and 10. One task starts at the first deploy in any case: it makes
             the queue.
         encryption_key: customer-managed key of the table; default None.
@@ -69,6 +69,7 @@ class BrokerWorkerArgs(WorkerArgs):
     lease_seconds: int = 30
     acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
+    headroom: float = DEFAULT_HEADROOM
     min_tasks: int = 1
     max_tasks: int = 10
     encryption_key: EncryptionKey | None = None
@@ -161,11 +162,14 @@ class BrokerWorker(Component):
                 max_tasks=args.max_tasks,
                 acceptable_latency_seconds=args.acceptable_latency_seconds,
                 processing_seconds=args.processing_seconds,
+                headroom=args.headroom,
             ),
             self.child(),
         )
 
     def _create_alarms(self, args: BrokerWorkerArgs) -> BrokerWorkerAlarms:
+        # Without the headroom of the target: what is late is measured by what is promised.
+        in_time = args.max_tasks * backlog_per_task_target(args.acceptable_latency_seconds, args.processing_seconds)
         return BrokerWorkerAlarms(
             f"{self.name}-alarms",
             BrokerWorkerAlarmsArgs(
@@ -173,7 +177,7 @@ class BrokerWorker(Component):
                 broker=self.broker,
                 queue=self.queue,
                 dead_letter_queue=self.dead_letter_queue,
-                waiting_messages=args.waiting_messages or _LATE * self.scaling.backlog_per_task * args.max_tasks,
+                waiting_messages=args.waiting_messages or _LATE * in_time,
                 topic_arn=args.alarm_topic_arn,
             ),
             self.child(),
@@ -191,7 +195,7 @@ class BrokerWorker(Component):
         return worker_manifest(
             self,
             PATTERN,
-            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks),
+            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks, headroom=self.args.headroom),
             service=self.service,
             table=self.table,
             alarms=[self.alarms, self.broker_alarms],

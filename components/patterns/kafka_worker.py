@@ -29,7 +29,7 @@ from components.stores.queue import DeadLetterQueue, DeadLetterQueueArgs
 from components.streams.kafka import KafkaCluster, KafkaTopic, KafkaTopicArgs
 from contracts import environment as env
 from contracts.manifest import Holds, KafkaRef
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM
 
 __all__ = ["DEAD_LETTER_HOURS", "ORDERS", "PATTERN", "SCALING_POLICY", "STARTS", "KafkaWorker", "KafkaWorkerArgs"]
 
@@ -55,7 +55,7 @@ class KafkaWorkerArgs(WorkerArgs):
         max_attempts: calls of the handler with one record, 1 to 1,000; default 5.
         session_seconds: how long a killed task's partitions stay unattended, 6 to 300; default 45.
         dead_letter_topic: whether dead-lettered records go to a topic, too; default True.
-        acceptable_latency_seconds, processing_seconds, min_tasks, max_tasks: see `KafkaScalingArgs`.
+        acceptable_latency_seconds, processing_seconds, headroom, min_tasks, max_tasks: see `KafkaScalingArgs`.
         encryption_key: customer-managed key of the table and the queue; default None.
         lag_seconds: wait of the oldest record that raises an alarm, from 60; default three times the acceptable
             latency, at least 300.
@@ -73,6 +73,7 @@ class KafkaWorkerArgs(WorkerArgs):
     dead_letter_topic: bool = True
     acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
+    headroom: float = DEFAULT_HEADROOM
     min_tasks: int = 0
     max_tasks: int | None = None
     encryption_key: EncryptionKey | None = None
@@ -198,6 +199,7 @@ class KafkaWorker(Component):
                 max_tasks=args.max_tasks,
                 acceptable_latency_seconds=args.acceptable_latency_seconds,
                 processing_seconds=args.processing_seconds,
+                headroom=args.headroom,
             ),
             self.child(),
         )
@@ -225,7 +227,9 @@ class KafkaWorker(Component):
         return worker_manifest(
             self,
             PATTERN,
-            scaling=backlog_scaling(args, max_tasks=self.scaling.max_tasks, policy=SCALING_POLICY),
+            scaling=backlog_scaling(
+                args, max_tasks=self.scaling.max_tasks, policy=SCALING_POLICY, headroom=args.headroom
+            ),
             service=self.service,
             table=self.table,
             alarms=[self.alarms],

@@ -39,7 +39,9 @@ class BacklogArgs(Protocol):
     def processing_seconds(self) -> float: ...
 
 
-def backlog_scaling(args: BacklogArgs, *, max_tasks: int, policy: str = ScalingPolicy.BACKLOG_PER_TASK) -> ScalingRef:
+def backlog_scaling(
+    args: BacklogArgs, *, max_tasks: int, policy: str = ScalingPolicy.BACKLOG_PER_TASK, headroom: float = 0
+) -> ScalingRef:
     """How the tasks follow a backlog; `max_tasks` is the one in force."""
     return ScalingRef(
         policy=policy,
@@ -47,6 +49,7 @@ def backlog_scaling(args: BacklogArgs, *, max_tasks: int, policy: str = ScalingP
         max=max_tasks,
         acceptable_latency_seconds=args.acceptable_latency_seconds,
         processing_seconds=args.processing_seconds,
+        headroom=headroom,
     )
 
 

@@ -31,7 +31,7 @@ from components.routers.targets import SqsTarget
 from components.stores.queue import Queue, QueueArgs
 from contracts import environment as env
 from contracts.manifest import BusRef, Holds, RuleRef
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM, ScalingPolicy
 
 __all__ = ["PATTERN", "QueueWorker", "QueueWorkerArgs"]
 
@@ -53,6 +53,7 @@ class QueueWorkerArgs(WorkerArgs):
         policy: what the number of tasks follows; default backlog per task.
         acceptable_latency_seconds: how long a message may wait; default 900.
         processing_seconds: what one task spends on one message; default 1.
+        headroom: see `QueueScalingArgs`; default 0.25.
         min_tasks, max_tasks: 0 to 5,000; default 0 and 10.
         maximum_retry_attempts, maximum_event_age_seconds: of EventBridge's delivery; defaults of `RuleArgs`.
         oldest_message_seconds: age of the oldest message that raises an alarm, from 60; default three times the
@@ -69,6 +70,7 @@ class QueueWorkerArgs(WorkerArgs):
     policy: ScalingPolicy = ScalingPolicy.BACKLOG_PER_TASK
     acceptable_latency_seconds: float = DEFAULT_ACCEPTABLE_LATENCY_SECONDS
     processing_seconds: float = 1
+    headroom: float = DEFAULT_HEADROOM
     min_tasks: int = 0
     max_tasks: int = 10
     maximum_retry_attempts: int = 185
@@ -151,6 +153,7 @@ class QueueWorker(Component):
                 max_tasks=args.max_tasks,
                 acceptable_latency_seconds=args.acceptable_latency_seconds,
                 processing_seconds=args.processing_seconds,
+                headroom=args.headroom,
             ),
             self.child(),
         )
@@ -178,7 +181,9 @@ class QueueWorker(Component):
         return worker_manifest(
             self,
             PATTERN,
-            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks, policy=self.args.policy),
+            scaling=backlog_scaling(
+                self.args, max_tasks=self.args.max_tasks, policy=self.args.policy, headroom=self.args.headroom
+            ),
             service=self.service,
             table=self.table,
             alarms=[self.alarms],

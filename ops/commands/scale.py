@@ -30,6 +30,9 @@ def scale(
     maximum: Annotated[int | None, typer.Option("--max", help="Most tasks autoscaling starts.")] = None,
     latency: Annotated[float | None, typer.Option(help="Seconds a message may wait; with --processing.")] = None,
     processing: Annotated[float | None, typer.Option(help="Seconds a task works on a message, on average.")] = None,
+    headroom: Annotated[
+        float | None, typer.Option(help="Share of --latency left to AWS, 0 to 0.9; else the pattern's.")
+    ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Take --processing from the metrics of the last 3 hours.")
     ] = False,
@@ -42,7 +45,8 @@ def scale(
 ) -> None:
     """Show how a service scales, or change it.
 
-    The target of backlog-per-task scaling is floor(latency / processing) messages for each running task.
+    The target of backlog-per-task scaling is floor(latency × (1 - headroom) / processing) messages for each
+    running task.
 
     \b
     ops --stack dev scale orders
@@ -73,6 +77,7 @@ def scale(
         max=maximum,
         latency_seconds=latency,
         processing_seconds=processing,
+        headroom=headroom,
         paused=True if pause else False if resume else None,
     )
     state = read_state(aws, target)

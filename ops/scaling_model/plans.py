@@ -107,6 +107,7 @@ class OwnSettings:
     max: int
     acceptable_latency_seconds: float | None = None
     processing_seconds: float | None = None
+    headroom: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,9 @@ def own_plan(settings: OwnSettings, name: str = "") -> Plan:
     if settings.policy is ScalingPolicy.QUEUE_DEPTH:
         depth = StepPolicy(metric=Metric.VISIBLE, comparison=_ABOVE, threshold=OWN_STEPS[0][0], steps=_own_steps())
         return Plan(name or f"queue-depth, min {settings.min}", bounds, (), (depth, idle), settings)
-    target = backlog_per_task_target(settings.acceptable_latency_seconds or 0, settings.processing_seconds or 0)
+    target = backlog_per_task_target(
+        settings.acceptable_latency_seconds or 0, settings.processing_seconds or 0, settings.headroom or 0
+    )
     tracking = TrackingPolicy(Metric.BACKLOG_PER_TASK, target, Cooldown(120, 300))
     wake = StepPolicy(
         metric=Metric.UNATTENDED,

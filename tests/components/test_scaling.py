@@ -85,7 +85,7 @@ def test_target_tracking_counts_messages_in_flight_and_running_tasks():
     configuration = inputs.pop("targetTrackingScalingPolicyConfiguration")
     assert inputs == {**TARGET, "policyType": "TargetTrackingScaling"}
     metrics = configuration.pop("customizedMetricSpecification")["metrics"]
-    assert configuration == {"targetValue": 30, "scaleOutCooldown": 120, "scaleInCooldown": 300}
+    assert configuration == {"targetValue": 22, "scaleOutCooldown": 120, "scaleInCooldown": 300}
 
     def metric(identifier: str, namespace: str, name: str, stat: str, dimensions: dict[str, str]) -> dict[str, Any]:
         named = [{"name": key, "value": value} for key, value in dimensions.items()]
@@ -223,6 +223,13 @@ def test_the_cooldowns_and_the_wake_can_be_set():
     assert alarm(recorder, "orders-wake-alarm").inputs["evaluationPeriods"] == 1
 
 
+@pytest.mark.parametrize(("headroom", "target"), [(0, 30), (0.1, 27), (0.5, 15), (0.9, 3)])
+def test_the_target_is_the_latency_without_its_headroom_over_the_processing_time(headroom: float, target: int):
+    recorder = scaled(acceptable_latency_seconds=60, processing_seconds=2, headroom=headroom)
+    tracking = policy(recorder, "orders-backlog")["targetTrackingScalingPolicyConfiguration"]
+    assert tracking["targetValue"] == target
+
+
 @pytest.mark.parametrize("chosen", list(ScalingPolicy))
 def test_a_fixed_number_of_tasks_has_bounds_and_no_policy(chosen: ScalingPolicy):
     recorder = scaled(policy=chosen, min_tasks=3, max_tasks=3)
@@ -247,6 +254,10 @@ def test_a_fixed_number_of_tasks_has_bounds_and_no_policy(chosen: ScalingPolicy)
             "that, however many tasks run; raise the latency or make the processing faster",
         ),
         ({"processing_seconds": 0}, "processing_seconds is 0; allowed is a number of seconds over 0"),
+        (
+            {"headroom": 0.95},
+            "headroom is 0.95; allowed is a number from 0 to 0.9 of the acceptable latency",
+        ),
         ({"policy": "cpu"}, "policy is 'cpu'; allowed is one of 'backlog-per-task', 'queue-depth'"),
         ({"wake_periods": 0}, "wake_periods is 0; allowed is a whole number from 1 to 10 minutes"),
         ({"idle_periods": 61}, "idle_periods is 61; allowed is a whole number from 1 to 60 minutes"),

@@ -31,6 +31,7 @@ def build_broker_worker(name: str, settings: BrokerWorkerSettings, shared: Share
             lease_seconds=queue.lease_seconds,
             acceptable_latency_seconds=scaling.acceptable_latency_seconds,
             processing_seconds=scaling.processing_seconds,
+            headroom=scaling.headroom,
             min_tasks=scaling.min,
             max_tasks=scaling.max,
             encryption_key=shared.encryption_key,

@@ -29,6 +29,7 @@ def build_kafka_worker(name: str, settings: KafkaWorkerSettings, shared: Shared)
             dead_letter_topic=reading.dead_letter_topic,
             acceptable_latency_seconds=scaling.acceptable_latency_seconds,
             processing_seconds=scaling.processing_seconds,
+            headroom=scaling.headroom,
             min_tasks=scaling.min,
             max_tasks=scaling.max,
             encryption_key=shared.encryption_key,

@@ -69,6 +69,7 @@ def queue_worker_args(
         policy=scaling.policy,
         acceptable_latency_seconds=scaling.acceptable_latency_seconds,
         processing_seconds=scaling.processing_seconds,
+        headroom=scaling.headroom,
         min_tasks=scaling.min,
         max_tasks=scaling.max,
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from contracts.scaling import ScalingPolicy
+from contracts.scaling import DEFAULT_HEADROOM, ScalingPolicy, backlog_per_task_target
 from ops.scaling_model.cost import TaskPrice
 from ops.scaling_model.decisions import Bounds
 from ops.scaling_model.optimum import clairvoyant
@@ -18,7 +18,7 @@ __all__ = ["PROMISED_SHARE", "Comparison", "Request", "Row", "compare", "row_of"
 
 PROMISED_SHARE = 0.95
 """So many messages must not wait longer than is acceptable."""
-_LATENCY_SHARES = (1.0, 0.9, 0.75, 2 / 3, 0.5, 1 / 3, 0.25)
+_HEADROOMS = (0, 0.1, DEFAULT_HEADROOM, 0.33, 0.5, 0.67, 0.75)
 """Aiming lower than what is acceptable buys the time in which Application Auto Scaling notices and Fargate starts."""
 _MOST_TASKS = 5_000
 """Amazon ECS quotas: "Tasks per service"."""
@@ -149,27 +149,21 @@ def _bounds(request: Request) -> Bounds:
 
 def _candidates(request: Request, bounds: Bounds) -> list[Plan]:
     minimums = [request.minimum] if request.minimum is not None else _minimums(request, bounds.maximum)
-    latencies = {
-        round(request.acceptable_latency_seconds * share, 3)
-        for share in _LATENCY_SHARES
-        if request.acceptable_latency_seconds * share >= request.processing_seconds
+    latency, processing = request.acceptable_latency_seconds, request.processing_seconds
+    # With few messages to a task several headrooms come to the same target: the least of them says it.
+    headrooms = {
+        backlog_per_task_target(latency, processing, share): share for share in sorted(_HEADROOMS, reverse=True)
     }
     settings: list[OwnSettings] = []
     for minimum in minimums:
         if minimum == bounds.maximum:
             settings.append(
-                OwnSettings(
-                    ScalingPolicy.BACKLOG_PER_TASK,
-                    minimum,
-                    minimum,
-                    request.acceptable_latency_seconds,
-                    request.processing_seconds,
-                )
+                OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, minimum, minimum, latency, processing, DEFAULT_HEADROOM)
             )
             continue
         settings += [
-            OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, minimum, bounds.maximum, latency, request.processing_seconds)
-            for latency in sorted(latencies, reverse=True)
+            OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, minimum, bounds.maximum, latency, processing, headroom)
+            for headroom in sorted(headrooms.values())
         ]
         settings.append(OwnSettings(ScalingPolicy.QUEUE_DEPTH, minimum, bounds.maximum))
     return [own_plan(one) for one in settings]

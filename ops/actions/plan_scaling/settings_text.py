@@ -13,6 +13,7 @@ def scaling_yaml(settings: OwnSettings) -> str:
         "policy": str(settings.policy),
         "acceptable_latency_seconds": settings.acceptable_latency_seconds,
         "processing_seconds": settings.processing_seconds,
+        "headroom": settings.headroom,
         "min": settings.min,
         "max": settings.max,
     }

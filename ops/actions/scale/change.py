@@ -27,6 +27,7 @@ class ScaleRequest:
         desired: tasks, 0 or more, inside the bounds.
         min, max: bounds of autoscaling, 0 ≤ min ≤ max.
         latency_seconds, processing_seconds: together; over 0, processing ≤ latency.
+        headroom: with them, 0 to 0.9; None is the service's own.
         paused: True suspends all scaling, False resumes it.
     """
 
@@ -35,6 +36,7 @@ class ScaleRequest:
     max: int | None = None
     latency_seconds: float | None = None
     processing_seconds: float | None = None
+    headroom: float | None = None
     paused: bool | None = None
 
     @property
@@ -149,14 +151,17 @@ def _plan_bounds(state: ScaleState, request: ScaleRequest, result: ChangePlan) -
 def _plan_target(state: ScaleState, request: ScaleRequest, result: ChangePlan) -> None:
     latency, processing = request.latency_seconds, request.processing_seconds
     if latency is None and processing is None:
+        if request.headroom is not None:
+            raise UsageError("--headroom is a share of the latency: give --latency and --processing, too")
         return
     if latency is None or processing is None:
         raise UsageError(
-            "--latency and --processing belong together: the target is latency / processing",
+            "--latency and --processing belong together: the target is latency × (1 - headroom) / processing",
             "e.g. --latency 60 --processing 2, or --latency 60 --measure",
         )
     try:
-        target = backlog_per_task_target(latency, processing)
+        headroom = state.service.headroom if request.headroom is None else request.headroom
+        target = backlog_per_task_target(latency, processing, headroom)
     except ScalingError as error:
         raise UsageError(f"--latency {latency:g} --processing {processing:g}: {error}") from error
     policy = state.tracking_policy()

@@ -35,11 +35,13 @@ class ScaledService:
     Attributes:
         cluster, name: the service.
         queue_url: its queue; None when it is not known.
+        headroom: of its scaling; 0 when it is not known.
     """
 
     cluster: str
     name: str
     queue_url: str | None = None
+    headroom: float = 0
 
     @property
     def resource_id(self) -> str:
@@ -132,7 +134,8 @@ def service_of_pattern(pattern: PatternManifest) -> ScaledService:
     service: ServiceRef | None = pattern.service
     if service is None:
         raise UsageError(f"the pattern {pattern.name!r} ({pattern.pattern}) has no service to scale")
-    return ScaledService(service.cluster, service.name, pattern.queue.url if pattern.queue else None)
+    queue_url = pattern.queue.url if pattern.queue else None
+    return ScaledService(service.cluster, service.name, queue_url, pattern.scaling.headroom if pattern.scaling else 0)
 
 
 def read_state(aws: Aws, service: ScaledService) -> ScaleState:

@@ -67,7 +67,7 @@ EIGHT_KINDS = [
         {"scaling.mxa": 5},
         (
             "patterns.orders.scaling.mxa: there is no such setting; did you mean 'max'?; allowed: "
-            "acceptable_latency_seconds, max, min, policy, processing_seconds"
+            "acceptable_latency_seconds, headroom, max, min, policy, processing_seconds"
         ),
     ),
     (

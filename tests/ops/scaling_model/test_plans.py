@@ -8,7 +8,8 @@ import pytest
 
 from components.compute import scaling_metrics
 from components.compute.scaling import DEFAULT_STEPS
-from contracts.scaling import ScalingPolicy
+from components.config.queue_worker import ScalingSettings
+from contracts.scaling import DEFAULT_HEADROOM, ScalingPolicy
 from ops.scaling_model.decisions import AdjustmentType, Bounds, Cooldown
 from ops.scaling_model.plans import (
     OWN_STEPS,
@@ -79,18 +80,42 @@ def _sorted(policies: Any) -> list[str]:
 
 @pytest.mark.parametrize("policy", list(ScalingPolicy))
 @pytest.mark.parametrize(("minimum", "maximum"), [(0, 10), (2, 10), (4, 4)])
-def test_ours_are_what_the_program_deploys(policy: ScalingPolicy, minimum: int, maximum: int) -> None:
+@pytest.mark.parametrize("headroom", [0, DEFAULT_HEADROOM])
+def test_ours_are_what_the_program_deploys(policy: ScalingPolicy, minimum: int, maximum: int, headroom: float) -> None:
     recorder = scaled(
-        policy=policy, min_tasks=minimum, max_tasks=maximum, acceptable_latency_seconds=90, processing_seconds=2
+        policy=policy,
+        min_tasks=minimum,
+        max_tasks=maximum,
+        acceptable_latency_seconds=90,
+        processing_seconds=2,
+        headroom=headroom,
     )
 
     tracking, stepping = _deployed(recorder)
-    plan = own_plan(OwnSettings(policy, minimum, maximum, 90, 2))
+    plan = own_plan(OwnSettings(policy, minimum, maximum, 90, 2, headroom))
 
     assert plan.bounds == Bounds(minimum, maximum)
     assert _sorted(plan.tracking) == _sorted(tracking)
     assert _sorted(plan.stepping) == _sorted(stepping)
     assert bool(tracking or stepping) == (minimum < maximum)
+
+
+@pytest.mark.parametrize("policy", list(ScalingPolicy))
+def test_the_programs_defaults_are_those_of_the_component(policy: ScalingPolicy) -> None:
+    settings = ScalingSettings(policy=policy)
+    tracking, stepping = _deployed(scaled(policy=policy))
+    plan = own_plan(
+        OwnSettings(
+            policy,
+            settings.min,
+            settings.max,
+            settings.acceptable_latency_seconds,
+            settings.processing_seconds,
+            settings.headroom,
+        )
+    )
+    assert _sorted(plan.tracking) == _sorted(tracking)
+    assert _sorted(plan.stepping) == _sorted(stepping)
 
 
 def test_our_steps_are_the_default_ones() -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.config.queue_worker import ScalingSettings
-from contracts.scaling import ScalingPolicy
+from contracts.scaling import DEFAULT_HEADROOM, ScalingPolicy
 from ops.actions.plan_scaling.planning import Comparison, Request, compare
 from ops.actions.plan_scaling.settings_text import scaling_yaml
 from ops.scaling_model.cost import TaskPrice
@@ -31,6 +31,17 @@ def test_the_cheapest_that_keeps_the_promise_is_recommended(comparison: Comparis
     assert best.keeps_promise
     assert best.attainment >= 0.95
     assert best.ratio == pytest.approx(best.task_hours / comparison.optimum.task_hours)
+
+
+def test_every_candidate_promises_what_was_asked_for_and_aims_lower_by_its_headroom(comparison: Comparison) -> None:
+    tracking = [row.settings for row in comparison.own if row.settings and row.settings.acceptable_latency_seconds]
+    assert {one.acceptable_latency_seconds for one in tracking} == {300}
+    assert {one.headroom for one in tracking} >= {0, DEFAULT_HEADROOM}
+
+
+def test_candidates_with_the_same_target_are_one(comparison: Comparison) -> None:
+    few = compare(replace(comparison.request, acceptable_latency_seconds=3, minimum=0, maximum=12))
+    assert [row.policy for row in few.own if "per-task" in row.policy] == ["backlog-per-task 1, min 0"]
 
 
 def test_where_none_keeps_it_the_fastest_is_recommended(comparison: Comparison) -> None:
@@ -69,8 +80,8 @@ def test_cost_is_hours_times_price(comparison: Comparison) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, 0, 40, 66.667, 0.05),
-        OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, 3, 3, 300, 2),
+        OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, 0, 40, 66.667, 0.05, 0.33),
+        OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, 3, 3, 300, 2, 0),
         OwnSettings(ScalingPolicy.QUEUE_DEPTH, 1, 5000),
     ],
 )
@@ -80,3 +91,4 @@ def test_the_text_is_what_the_settings_of_a_stack_take(settings: OwnSettings) ->
     if settings.processing_seconds is not None:
         assert read.acceptable_latency_seconds == settings.acceptable_latency_seconds
         assert read.processing_seconds == settings.processing_seconds
+        assert read.headroom == settings.headroom

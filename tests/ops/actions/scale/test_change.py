@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,9 @@ def test_a_service_that_nobody_scales_takes_any_desired_count_and_has_no_bounds(
         (ScaleRequest(latency_seconds=0, processing_seconds=2), "over 0"),
         (ScaleRequest(latency_seconds=60, processing_seconds=-1), "over 0"),
         (ScaleRequest(latency_seconds=1, processing_seconds=2), "more than"),
+        (ScaleRequest(headroom=0.5), "give --latency and --processing"),
+        (ScaleRequest(latency_seconds=60, processing_seconds=2, headroom=1), "a share of the latency from 0 to 0.9"),
+        (ScaleRequest(latency_seconds=60, processing_seconds=2, headroom=-0.1), "a share of the latency from 0 to 0.9"),
     ],
 )
 def test_wrong_requests_change_nothing(request_: ScaleRequest, said: str) -> None:
@@ -104,6 +108,15 @@ def test_latency_and_processing_set_the_target_and_nothing_else_of_the_policy() 
     }
     assert result.changes == [Change("target", 10.0, 30)]
     assert before == _TRACKING
+
+
+@pytest.mark.parametrize(("own", "asked", "target"), [(0.25, None, 22), (0.25, 0, 30), (0, None, 30), (0, 0.5, 15)])
+def test_the_headroom_is_the_services_own_unless_another_is_asked_for(
+    own: float, asked: float | None, target: int
+) -> None:
+    state = replace(_state(), service=replace(_SERVICE, headroom=own))
+    result = plan(state, ScaleRequest(latency_seconds=60, processing_seconds=2, headroom=asked))
+    assert result.changes == [Change("target", 10.0, target)]
 
 
 def test_without_a_tracking_policy_on_the_backlog_there_is_no_target() -> None:

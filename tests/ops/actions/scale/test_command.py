@@ -99,7 +99,7 @@ def _pattern(scene: Scene) -> str:
         {
             "queue": scene.queue_ref(queue),
             "service": {"cluster": "shop", "name": "orders", "log_group": "/shop/orders"},
-            "scaling": {"policy": "backlog-per-task", "min": 0, "max": 10},
+            "scaling": {"policy": "backlog-per-task", "min": 0, "max": 10, "headroom": 0.25},
         },
     )
     return queue
@@ -163,6 +163,21 @@ def test_a_dry_run_shows_the_change_and_makes_none(scene: Scene, canned: _Canned
     assert ran.code == ExitCode.OK
     assert ran.last["changes"] == [{"setting": "min", "before": 1, "after": 3}]
     assert ran.last["min"] == 1
+
+
+@pytest.mark.parametrize(("words", "target"), [((), 22), (("--headroom", "0"), 30)])
+def test_a_patterns_headroom_is_that_of_its_manifest(
+    scene: Scene, canned: _Canned, words: tuple[str, ...], target: int
+) -> None:
+    _pattern(scene)
+    canned.service(2, 2)
+    canned.scaling()
+
+    asked = ("--latency", "60", "--processing", "2", *words)
+    ran = scene.run("--stack", "dev", "scale", "orders", *asked, "--dry-run", "--output", "json")
+
+    assert ran.code == ExitCode.OK, ran.stderr
+    assert ran.last["changes"] == [{"setting": "target", "before": 10.0, "after": target}]
 
 
 def test_a_refusal_leaves_everything_and_exits_2(scene: Scene, canned: _Canned) -> None:

@@ -14,6 +14,7 @@ from components.network import Network, NetworkArgs
 from components.patterns.kafka_worker import KafkaWorker, KafkaWorkerArgs
 from components.streams.kafka import KafkaCluster, KafkaClusterArgs, KafkaKind, KafkaTopicArgs
 from contracts.manifest import Holds, PatternManifest
+from contracts.scaling import DEFAULT_HEADROOM
 from tests.emulator import ROOT
 from tests.policies import walk_policies
 from tests.program.support import run_program
@@ -260,6 +261,7 @@ def test_the_manifest_tells_ops_where_everything_is():
     assert (letters.holds, letters.origin_arn) == (Holds.RECORDS, f"{TOPIC}/orders")
     assert manifest.scaling is not None
     assert (manifest.scaling.policy, manifest.scaling.min, manifest.scaling.max) == ("lag-per-task", 0, 4)
+    assert manifest.scaling.headroom == DEFAULT_HEADROOM
     assert manifest.idempotency_table == "billing-idempotency-0a1b2c3"
     assert "billing-alarms-lag-time-0a1b2c3" in manifest.alarms
 

@@ -210,6 +210,21 @@ def test_a_dashboard_for_each_pattern_or_none():
 
 
 @pytest.mark.parametrize(
+    ("given", "headroom", "target"), [({}, 0.25, 22), ({"headroom": 0}, 0, 30), ({"headroom": 0.5}, 0.5, 15)]
+)
+def test_the_headroom_is_in_the_target_and_in_the_manifest(given: dict[str, Any], headroom: float, target: int):
+    settings = copy.deepcopy(settings_of("dev"))
+    scaling = {"acceptable_latency_seconds": 60, "processing_seconds": 2, "min": 1, **given}
+    settings["eda:patterns"]["orders"]["scaling"] = scaling
+    recorder = run_program(settings)
+    policy = recorder.one("aws:appautoscaling/policy:Policy", "orders-scaling-backlog").inputs
+    assert policy["targetTrackingScalingPolicyConfiguration"]["targetValue"] == target
+    manifest = PatternManifest.from_json(recorder.one("aws:ssm/parameter:Parameter", "orders-manifest").inputs["value"])
+    assert manifest.scaling is not None
+    assert manifest.scaling.headroom == headroom
+
+
+@pytest.mark.parametrize(
     ("scaling", "warned"),
     [
         ({"acceptable_latency_seconds": 60, "min": 0}, True),

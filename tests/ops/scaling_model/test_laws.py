@@ -29,6 +29,14 @@ histories = st.builds(
     st.builds(lambda sample, length: [sample] * length, minutes, st.integers(0, 20)),
     st.lists(minutes, min_size=1, max_size=5),
 )
+# Nothing waits, but tasks work: what a signal of visible messages alone takes for idle.
+working = st.builds(
+    lambda first, in_flight, running, length: [*first, *[Sample(0, in_flight, running)] * length],
+    st.lists(minutes, max_size=5),
+    st.integers(1, MOST),
+    st.integers(0, MOST),
+    st.integers(1, 20),
+)
 settings = st.builds(
     lambda policy, bounds, processing, messages, headroom: OwnSettings(
         policy, min(bounds), max(bounds), processing * messages, processing, headroom
@@ -78,7 +86,7 @@ def test_a_shorter_latency_or_more_headroom_never_makes_fewer_tasks(
     assert _decision(replace(own, headroom=0.9), history, desired) >= decided
 
 
-@given(settings, histories, st.integers(1, MOST))
+@given(settings, histories | working, st.integers(1, MOST))
 def test_nothing_goes_to_zero_while_a_message_waits_or_is_in_flight(
     own: OwnSettings, history: list[Sample], desired: int
 ) -> None:

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["ENGINES", "BrokerEngine", "EngineFacts", "problems"]
+__all__ = [
+    "ENGINES",
+    "METRICS_NAMESPACE",
+    "VIRTUAL_HOST",
+    "BrokerEngine",
+    "EngineFacts",
+    "depth_dimensions",
+    "problems",
+]
+
+METRICS_NAMESPACE = "AWS/AmazonMQ"
+VIRTUAL_HOST = "/"
+"""Of RabbitMQ; the worker uses the default one."""
 
 
 class BrokerEngine(StrEnum):
@@ -32,6 +44,7 @@ class EngineFacts:
         multi_az_mode: its deployment mode over several zones.
         scheme: of the endpoints that the worker uses.
         port: where they listen, with TLS.
+        depth_metric: of CloudWatch: messages of a queue that are not acknowledged.
     """
 
     aws_name: str
@@ -40,6 +53,7 @@ class EngineFacts:
     multi_az_mode: str
     scheme: str
     port: int
+    depth_metric: str
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -63,6 +77,7 @@ ENGINES: Final[Mapping[BrokerEngine, EngineFacts]] = {
         multi_az_mode="CLUSTER_MULTI_AZ",
         scheme="amqps",
         port=5671,
+        depth_metric="MessageCount",
     ),
     BrokerEngine.ACTIVEMQ: EngineFacts(
         aws_name="ActiveMQ",
@@ -71,8 +86,19 @@ ENGINES: Final[Mapping[BrokerEngine, EngineFacts]] = {
         multi_az_mode="ACTIVE_STANDBY_MULTI_AZ",
         scheme="stomp+ssl",
         port=61614,
+        depth_metric="QueueSize",
     ),
 }
+
+
+def depth_dimensions(engine: BrokerEngine, broker: str, instances: int, queue: str) -> list[dict[str, str]]:
+    """Of the metrics that tell a queue's depth: one for RabbitMQ; for ActiveMQ one of each instance.
+
+    Of an active and a standby instance the active one's counts (developer guide, "Available CloudWatch metrics").
+    """
+    if engine is BrokerEngine.RABBITMQ:
+        return [{"Broker": broker, "Queue": queue, "VirtualHost": VIRTUAL_HOST}]
+    return [{"Broker": f"{broker}-{number}", "Queue": queue} for number in range(1, instances + 1)]
 
 
 def problems(engine: BrokerEngine, version: str | None, instance_type: str | None) -> Iterator[tuple[str, str]]:

@@ -11,14 +11,9 @@ from dataclasses import dataclass
 
 from components.compute.scaling_metrics import Metric
 from components.stores.broker import Broker
-from contracts.brokers import BrokerEngine
+from contracts.brokers import ENGINES, METRICS_NAMESPACE, VIRTUAL_HOST, BrokerEngine
 
-__all__ = ["NAMESPACE", "QueueMetric", "backlog", "consumers"]
-
-NAMESPACE = "AWS/AmazonMQ"
-
-_VIRTUAL_HOST = "/"
-"""Of RabbitMQ; the pattern's worker uses the default one."""
+__all__ = ["QueueMetric", "backlog", "consumers"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +26,7 @@ class QueueMetric:
 
 def backlog(broker: Broker, queue: str) -> QueueMetric:
     """Messages that are not acknowledged: waiting, or in a worker's hand."""
-    names = {BrokerEngine.RABBITMQ: "MessageCount", BrokerEngine.ACTIVEMQ: "QueueSize"}
-    return _queue_metric("backlog", names[broker.engine], broker, queue)
+    return _queue_metric("backlog", ENGINES[broker.engine].depth_metric, broker, queue)
 
 
 def consumers(broker: Broker, queue: str) -> QueueMetric:
@@ -43,12 +37,12 @@ def consumers(broker: Broker, queue: str) -> QueueMetric:
 def _queue_metric(identifier: str, name: str, broker: Broker, queue: str) -> QueueMetric:
     shared = {"Queue": queue}
     if broker.engine is BrokerEngine.RABBITMQ:
-        shared["VirtualHost"] = _VIRTUAL_HOST
+        shared["VirtualHost"] = VIRTUAL_HOST
     several = len(broker.metric_names) > 1
     metrics = [
         Metric(
             id=f"{identifier}_{number}" if several else identifier,
-            namespace=NAMESPACE,
+            namespace=METRICS_NAMESPACE,
             name=name,
             stat="Maximum",
             dimensions={"Broker": broker_name, **shared},

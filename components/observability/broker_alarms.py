@@ -13,7 +13,7 @@ from components.core.base import Component
 from components.core.validation import Range, check
 from components.observability.alarms import Notice, Runbook
 from components.stores.broker import Broker
-from contracts.brokers import BrokerEngine
+from contracts.brokers import METRICS_NAMESPACE, BrokerEngine
 
 __all__ = ["BrokerAlarms", "BrokerAlarmsArgs", "BrokerWorkerAlarms", "BrokerWorkerAlarmsArgs"]
 
@@ -81,7 +81,7 @@ class BrokerAlarms(Component):
         return aws.cloudwatch.MetricAlarm(
             f"{self.name}-{purpose}",
             alarm_description=notice.description,
-            namespace=broker_metrics.NAMESPACE,
+            namespace=METRICS_NAMESPACE,
             metric_name=metric,
             dimensions={"Broker": broker_name},
             statistic="Average",

@@ -10,11 +10,12 @@ the running tasks between the bounds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from components.core.errors import ComponentError
 from contracts import metrics
-from contracts.brokers import BrokerEngine
+from contracts.brokers import ENGINES, METRICS_NAMESPACE, BrokerEngine, depth_dimensions
 from contracts.manifest import BrokerRef, KafkaRef, PatternManifest, QueueRef, ScalingRef, ServiceRef, StreamRef
 
 __all__ = ["MAX_METRICS", "MAX_WIDGETS", "dashboard_body"]
@@ -181,19 +182,14 @@ def _kafka(kafka: KafkaRef, metric: str) -> MetricLine:
 
 
 def _broker(broker: BrokerRef, queue: str) -> list[MetricLine]:
-    if broker.engine == BrokerEngine.RABBITMQ:
-        dimensions = ["Broker", broker.name, "Queue", queue, "VirtualHost", "/"]
-        return [["AWS/AmazonMQ", "MessageCount", *dimensions, {"label": queue}]]
-    # ActiveMQ: an active and a standby instance have a metric each.
+    engine = BrokerEngine(broker.engine)
+    instances = depth_dimensions(engine, broker.name, len(broker.urls), queue)
     return [
         [
-            "AWS/AmazonMQ",
-            "QueueSize",
-            "Broker",
-            f"{broker.name}-{number}",
-            "Queue",
-            queue,
-            {"label": f"{queue} {number}"},
+            METRICS_NAMESPACE,
+            ENGINES[engine].depth_metric,
+            *chain.from_iterable(dimensions.items()),
+            {"label": queue if engine is BrokerEngine.RABBITMQ else f"{queue} {number}"},
         ]
-        for number, _ in enumerate(broker.urls, 1)
+        for number, dimensions in enumerate(instances, 1)
     ]

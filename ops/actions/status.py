@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 from contracts.manifest import PatternManifest, ScalingRef, ServiceRef
 from ops.actions.executions import ExecutionCounts, execution_counts
 from ops.actions.jobs.reading import count_jobs
+from ops.actions.outside_letters import broker_letters, topic_letters
 from ops.actions.queues import QueueDirectory
 from ops.actions.streams.partitions import KafkaStatus, read_group
 from ops.actions.streams.shards import StreamStatus, read_stream
 from ops.errors import explain
+from ops.kafka import reachable
 
 if TYPE_CHECKING:
     from ops.aws import Aws
@@ -44,7 +46,7 @@ class PatternStatus:
         name, pattern: as in the stack's settings.
         visible, in_flight, delayed: messages in its queue.
         oldest_age_seconds: of its oldest message; None also while CloudWatch has no recent value.
-        dead_letters: dead-letter queue → messages, in flight included; None for a queue that could not be read.
+        dead_letters: dead-letter queue or topic → messages, in flight included; None where they could not be read.
         running, desired, pending: tasks.
         min, max: bounds of autoscaling.
         alarms: names of alarms that are in ALARM.
@@ -137,13 +139,21 @@ def _pattern(aws: Aws, directory: QueueDirectory, pattern: PatternManifest) -> P
         status.stream = read_stream(aws, pattern.stream, read)
     if pattern.jobs:
         status.jobs = read("its jobs", lambda: count_jobs(aws, pattern))
+    near = pattern.kafka is not None and reachable(pattern.kafka.bootstrap_servers)
     if pattern.kafka:
-        status.kafka = read_group(aws, pattern.kafka, read)
+        status.kafka = read_group(aws, pattern.kafka, read, near=near)
     if machine := pattern.state_machine:
         status.executions = read("its executions", lambda: execution_counts(aws, machine.arn))
     for reference in pattern.dead_letter_queues:
         dlq = read(f"its dead-letter queue {reference.name}", partial(directory.read, reference.url))
         status.dead_letters[reference.name] = dlq.visible + dlq.in_flight if dlq else None
+    if broker := pattern.broker:
+        name = broker.dead_letter_queue
+        status.dead_letters[name] = read(f"its dead-letter queue {name}", partial(broker_letters, aws, broker))
+    if pattern.kafka and (topic := pattern.kafka.dead_letter_topic):
+        count = partial(topic_letters, aws, pattern.kafka)
+        # Out of reach is no failure: the note says so, and the on-failure queue has the same records.
+        status.dead_letters[topic] = read(f"its dead-letter topic {topic}", count) if near else None
     service = pattern.service
     if service is not None and (tasks := read("its service", partial(service_counts, aws, service))):
         status.running, status.desired, status.pending = tasks.running, tasks.desired, tasks.pending

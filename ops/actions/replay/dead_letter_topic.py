@@ -84,6 +84,7 @@ class DeadLetterTopic:
         self.ends: dict[int, int] = {}
         self.next: dict[int, int] = {}
         self.left_open = 0
+        self._assigned = False
         self._find()
 
     @classmethod
@@ -117,6 +118,7 @@ class DeadLetterTopic:
 
     def read(self, most: int, stop: threading.Event) -> list[TopicLetter]:
         """The next records, up to where the topic ended at the start; none when that is reached."""
+        self._assign()
         letters: list[TopicLetter] = []
         deadline = time.monotonic() + _TIMEOUT_SECONDS
         while not letters and self.waiting and not stop.is_set():
@@ -160,7 +162,6 @@ class DeadLetterTopic:
 
         known = self._consumer.list_topics(self.topic, timeout=_TIMEOUT_SECONDS).topics[self.topic].partitions
         asked = [TopicPartition(self.topic, number) for number in sorted(known)]
-        starts = []
         for one in self._consumer.committed(asked, timeout=_TIMEOUT_SECONDS):
             place = TopicPartition(self.topic, one.partition)
             low, end = self._consumer.get_watermark_offsets(place, timeout=_TIMEOUT_SECONDS)
@@ -169,8 +170,18 @@ class DeadLetterTopic:
             mark = str(one.metadata or "")
             if mark.startswith(_SENDING) and (count := mark.removeprefix(_SENDING)).isdecimal():
                 self.left_open += min(int(count), end - start)
-            starts.append(TopicPartition(self.topic, one.partition, start))
-        self._consumer.assign([one for one in starts if one.offset < self.ends[one.partition]])
+
+    def _assign(self) -> None:
+        """At the first read: whoever only counts fetches no record."""
+        if self._assigned:
+            return
+        from confluent_kafka import TopicPartition
+
+        starts = self.next.items()
+        self._consumer.assign(
+            [TopicPartition(self.topic, number, start) for number, start in starts if start < self.ends[number]]
+        )
+        self._assigned = True
 
     def _commit(self, offsets: dict[int, tuple[int, str]]) -> None:
         from confluent_kafka import TopicPartition

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ops.aws import Aws
 
-__all__ = ["peek_rabbitmq", "replay_rabbitmq"]
+__all__ = ["count_rabbitmq", "peek_rabbitmq", "replay_rabbitmq"]
 
 _CONNECT_SECONDS = 5
 _EXCERPT_CHARACTERS = 200
@@ -78,6 +78,21 @@ def peek_rabbitmq(aws: Aws, broker: BrokerRef, limit: int, stop: threading.Event
     return found
 
 
+def count_rabbitmq(aws: Aws, broker: BrokerRef) -> int:
+    """Messages that wait in the dead-letter queue.
+
+    Raises:
+        OpsError: the broker cannot be reached, refuses the login, or has no such queue.
+    """
+    with _channel(aws, broker) as channel:
+        return _waiting(channel, broker)
+
+
+def _waiting(channel: BlockingChannel, broker: BrokerRef) -> int:
+    # Passive: it is asked for, and not made.
+    return int(channel.queue_declare(broker.dead_letter_queue, passive=True).method.message_count)
+
+
 def _move(
     channel: BlockingChannel,
     broker: BrokerRef,
@@ -87,8 +102,7 @@ def _move(
     report: QueueReport,
 ) -> None:
     begun, tally, pace = time.monotonic(), Tally(), Pace(options.rate)
-    # Passive: it is asked for, and not made.
-    report.found = int(channel.queue_declare(broker.dead_letter_queue, passive=True).method.message_count)
+    report.found = _waiting(channel, broker)
     limit = report.found if options.max_messages is None else min(options.max_messages, report.found)
     try:
         for _ in range(limit):

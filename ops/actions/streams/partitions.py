@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.manifest import KafkaRef
 from ops.actions.streams.metrics import latest_maximum
-from ops.kafka import configuration, reachable
+from ops.kafka import configuration
 
 if TYPE_CHECKING:
     from confluent_kafka.admin._group import MemberDescription
@@ -23,8 +23,8 @@ Read = Callable[[str, Callable[[], Any]], Any]
 
 _TIMEOUT_SECONDS = 10.0
 _NO_BROKERS = (
-    "the brokers answer in their own network only: the lag is CloudWatch's, and partitions are shown where "
-    "`ops` runs in that network"
+    "the brokers answer in their own network only: the lag is CloudWatch's, and partitions and a dead-letter topic "
+    "are shown where `ops` runs in that network"
 )
 _NO_MEMBERS = "the brokers do not say who holds which partition (the local ones cannot)"
 
@@ -72,13 +72,13 @@ class KafkaStatus:
     notes: list[str] = field(default_factory=list)
 
 
-def read_group(aws: Aws, kafka: KafkaRef, read: Read) -> KafkaStatus:
-    """Ask the brokers where they can be reached, and CloudWatch. Joins no group, and commits nothing."""
+def read_group(aws: Aws, kafka: KafkaRef, read: Read, *, near: bool) -> KafkaStatus:
+    """Ask the brokers, if they are `near` (can be reached), and CloudWatch. Joins no group, and commits nothing."""
     metric = partial(_metric, aws, kafka)
     behind = read("the time of its lag", partial(metric, "EstimatedMaxTimeLag"))
     state, holders, notes = None, None, []
     partitions: list[PartitionStatus] | None = None
-    if reachable(kafka.bootstrap_servers):
+    if near:
         settings = configuration(aws, kafka.bootstrap_servers, kafka.topic_arn.split(":")[3])
         partitions = read("its partitions", partial(_partitions, settings, kafka))
         members = read("the members of its group", partial(_members, settings, kafka))

@@ -211,6 +211,26 @@ def test_a_dead_letter_topic_is_looked_into_and_replayed_once(scene: Scene) -> N
     assert [row["body"] for row in kept] == ["no event"]
 
 
+def test_status_counts_what_no_replay_has_given_back(scene: Scene) -> None:
+    origin, dead = _topics(scene)
+
+    def counted() -> int | None:
+        ran = scene.run("--stack", "dev", "status", "billing", "--output", "json")
+        assert ran.code == ExitCode.OK, ran.stderr
+        count: int | None = json.loads(ran.stdout)[0]["dead_letters"][dead.name]
+        return count
+
+    assert counted() == 0
+    _letters(dead, origin, [json.dumps(event(n)).encode() for n in range(9)])
+    assert counted() == 9
+    assert counted() == 9  # looking commits nothing
+    words = ("billing", "--dlq", dead.name, "--yes", "--output", "json")
+    few = scene.run("--stack", "dev", "replay-dlq", *words, "--max", "4")
+    assert (few.last["moved"], counted()) == (4, 5)
+    assert scene.run("--stack", "dev", "replay-dlq", *words).code == ExitCode.OK
+    assert counted() == 0
+
+
 @pytest.mark.parametrize("option", [["--copy"], ["--where", "error == 'x'"], ["--edit", "{}"], ["--engine", "native"]])
 def test_a_topic_cannot_do_what_a_queue_can(scene: Scene, option: list[str]) -> None:
     _, dead = _topics(scene)

@@ -191,3 +191,25 @@ def _reference(scene: Scene, **broker: Any) -> dict[str, Any]:
         "dead_letter_queue": "orders.dlq",
         **broker,
     }
+
+
+def test_status_counts_them_where_cloudwatch_has_no_count(scene: Scene, rabbitmq: RabbitMq, channel: Any) -> None:
+    _publish(scene, rabbitmq)
+    _fill(channel, 4)
+    words = ("--stack", "dev", "status", "orders", "--output", "json")
+
+    ran = scene.run(*words)
+
+    assert ran.code == ExitCode.OK, ran.stderr
+    assert json.loads(ran.stdout)[0]["dead_letters"] == {"orders.dlq": 4}
+    assert len(_take(channel, "orders.dlq")) == 4
+
+
+def test_a_queue_that_no_worker_has_made_yet_is_unknown(scene: Scene, rabbitmq: RabbitMq) -> None:
+    _publish(scene, rabbitmq, dead_letter_queue="new.dlq")
+
+    ran = scene.run("--stack", "dev", "status", "orders", "--output", "json")
+
+    assert ran.code == ExitCode.PARTLY
+    assert json.loads(ran.stdout)[0]["dead_letters"] == {"new.dlq": None}
+    assert "NOT_FOUND" in ran.stderr

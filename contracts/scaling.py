@@ -12,6 +12,7 @@ __all__ = [
     "DEFAULT_ACCEPTABLE_LATENCY_SECONDS",
     "DEFAULT_HEADROOM",
     "MAX_HEADROOM",
+    "RECOMMENDED_HEADROOM",
     "WAKE_SECONDS",
     "ScalingPolicy",
     "backlog_per_task_target",
@@ -22,10 +23,13 @@ DEFAULT_ACCEPTABLE_LATENCY_SECONDS = 900
 """The least (in steps of five minutes) that backlog-per-task keeps with its default settings, for at most 1.25 times
 the task-hours of who knows the future, on steady, unpredictable and burst traffic: docs/scaling.md, docs/adr/0013."""
 
-DEFAULT_HEADROOM = 0.25
-"""Of the acceptable latency, kept for the time until AWS has noticed a rise and a task has started: without it a burst
-is late by just that time. 0.2 is too late for bursts of long messages, 0.3 too dear for those of short ones
-(docs/scaling.md, docs/adr/0016)."""
+DEFAULT_HEADROOM = 0
+"""Of the acceptable latency: none, so that a target is the one of AWS's guide, which people compute by hand."""
+
+RECOMMENDED_HEADROOM = 0.25
+"""For more than a second of processing: the share of the acceptable latency until AWS has noticed a rise and a task has
+started, by which a burst is late without it. 0.2 is too late for bursts of long messages, 0.3 too dear for those of
+short ones (docs/scaling.md, docs/adr/0016)."""
 
 MAX_HEADROOM = 0.9
 """The rest is what the messages may wait once the tasks run."""

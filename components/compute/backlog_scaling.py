@@ -28,7 +28,7 @@ class BacklogScalingArgs:
         min_tasks: 0 to 5,000, not above `max_tasks`; default 0, which costs nothing while nothing waits.
         acceptable_latency_seconds: how long something may wait, over 0; default 900.
         processing_seconds: what a task spends on it, over 0; default 1.
-        headroom: share of the acceptable latency that is kept for the reaction of AWS, 0 to 0.9; default 0.25.
+        headroom: share of the acceptable latency that is kept for the reaction of AWS, 0 to 0.9; default 0.
         scale_out_cooldown_seconds: 0 to 3,600; default 120: a task's start and its first sample.
         scale_in_cooldown_seconds: 0 to 3,600; default 300.
     """

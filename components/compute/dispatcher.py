@@ -93,7 +93,6 @@ class Dispatcher(Component):
                 max_tasks=1,
                 acceptable_latency_seconds=args.processing_seconds,
                 processing_seconds=args.processing_seconds,
-                headroom=0,
             ),
             self.child(),
         )

@@ -42,13 +42,11 @@ class PoolScalingArgs(BacklogScalingArgs):
         pattern: whose items.
         max_tasks: 1 to 5,000; default 10. Equal to `min_tasks` it fixes the number, and there are no policies.
         acceptable_latency_seconds: in how long a map's items should be done; default 3,600.
-        headroom: as there; default 0: the latency is the time for all of them, not for the first.
     """
 
     pattern: str
     max_tasks: int = 10
     acceptable_latency_seconds: float = 3_600
-    headroom: float = 0
 
 
 class PoolScaling(Component):

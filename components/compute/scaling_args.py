@@ -41,7 +41,7 @@ class QueueScalingArgs:
         acceptable_latency_seconds: backlog-per-task: how long a message may wait; default 900.
         processing_seconds: backlog-per-task: what a task spends on a message; default 1.
         headroom: backlog-per-task: share of the acceptable latency that is kept for the reaction of AWS, 0 to 0.9;
-            default 0.25.
+            default 0.
         steps: queue-depth: ascending in both numbers; default `DEFAULT_STEPS`.
         scale_out_cooldown_seconds: 0 to 3,600; default 120 (backlog-per-task: a task's start and its first sample, so
             that starting tasks are not ordered twice) or 300 (queue-depth, whose steps know no target).

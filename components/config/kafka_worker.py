@@ -97,7 +97,7 @@ class KafkaScalingSettings(Settings):
         le=MAX_HEADROOM,
         description="share of acceptable_latency_seconds, 0 to 0.9, that the target leaves to AWS for noticing a rise "
         "and starting tasks; the target is floor(acceptable_latency_seconds × (1 - headroom) / processing_seconds) "
-        "records for each running task; default 0.25",
+        "records for each running task; default 0, and 0.25 is advised for more than 1 s of processing",
     )
     min: int = Field(
         0, ge=0, le=1000, description="a whole number from 0 to 1,000 tasks; default 0: none while there is no lag"

@@ -53,7 +53,7 @@ class BrokerWorkerArgs(WorkerArgs):
         prefetch: messages that the broker hands to a task in advance, 1 to 2,000; default twice the concurrency.
         lease_seconds: how long the events of a killed task wait for another, 2 to 3,600; default 30.
         concurrency: messages that one task handles at a time, 1 to 100; default 1, the only one with `ordered`.
-        acceptable_latency_seconds, processing_seconds, headroom: see `BrokerScalingArgs`; default 900, 1 and 0.25.
+        acceptable_latency_seconds, processing_seconds, headroom: see `BrokerScalingArgs`; default 900, 1 and 0.
         min_tasks, max_tasks: 0 to 5,000; default 1 and 10. One task starts at the first deploy in any case: it makes
             the queue.
         encryption_key: customer-managed key of the table; default None.

@@ -53,7 +53,7 @@ class QueueWorkerArgs(WorkerArgs):
         policy: what the number of tasks follows; default backlog per task.
         acceptable_latency_seconds: how long a message may wait; default 900.
         processing_seconds: what one task spends on one message; default 1.
-        headroom: see `QueueScalingArgs`; default 0.25.
+        headroom: see `QueueScalingArgs`; default 0.
         min_tasks, max_tasks: 0 to 5,000; default 0 and 10.
         maximum_retry_attempts, maximum_event_age_seconds: of EventBridge's delivery; defaults of `RuleArgs`.
         oldest_message_seconds: age of the oldest message that raises an alarm, from 60; default three times the

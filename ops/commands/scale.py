@@ -31,7 +31,7 @@ def scale(
     latency: Annotated[float | None, typer.Option(help="Seconds a message may wait; with --processing.")] = None,
     processing: Annotated[float | None, typer.Option(help="Seconds a task works on a message, on average.")] = None,
     headroom: Annotated[
-        float | None, typer.Option(help="Share of --latency left to AWS, 0 to 0.9; else the pattern's.")
+        float | None, typer.Option(help="Share of --latency left to AWS, 0 to 0.9; else the pattern's own, or 0.")
     ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Take --processing from the metrics of the last 3 hours.")

@@ -153,7 +153,7 @@ def test_the_backlog_per_task_of_rabbitmq_is_tracked():
     configuration = recorder.one("aws:appautoscaling/policy:Policy", "orders-scaling-backlog").inputs[
         "targetTrackingScalingPolicyConfiguration"
     ]
-    assert configuration["targetValue"] == 22
+    assert configuration["targetValue"] == 30
     metrics = {item["id"]: item for item in configuration["customizedMetricSpecification"]["metrics"]}
     assert metrics["result"]["expression"] == "MAX([backlog]) / running"
     stat = metrics["backlog"]["metricStat"]

@@ -191,7 +191,7 @@ def test_the_tasks_follow_the_lag_of_the_group():
     recorder = record(lambda: worker(acceptable_latency_seconds=60, processing_seconds=0.5))
     policy = recorder.one("aws:appautoscaling/policy:Policy", "billing-scaling-lag").inputs
     configuration = policy["targetTrackingScalingPolicyConfiguration"]
-    assert configuration["targetValue"] == 90
+    assert configuration["targetValue"] == 120
     lag, running, result = configuration["customizedMetricSpecification"]["metrics"]
     dimensions = {item["name"]: item["value"] for item in lag["metricStat"]["metric"]["dimensions"]}
     assert lag["metricStat"]["metric"]["namespace"] == "AWS/Kafka"

@@ -85,7 +85,7 @@ def test_target_tracking_counts_messages_in_flight_and_running_tasks():
     configuration = inputs.pop("targetTrackingScalingPolicyConfiguration")
     assert inputs == {**TARGET, "policyType": "TargetTrackingScaling"}
     metrics = configuration.pop("customizedMetricSpecification")["metrics"]
-    assert configuration == {"targetValue": 22, "scaleOutCooldown": 120, "scaleInCooldown": 300}
+    assert configuration == {"targetValue": 30, "scaleOutCooldown": 120, "scaleInCooldown": 300}
 
     def metric(identifier: str, namespace: str, name: str, stat: str, dimensions: dict[str, str]) -> dict[str, Any]:
         named = [{"name": key, "value": value} for key, value in dimensions.items()]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.scaling import DEFAULT_HEADROOM, backlog_per_task_target
+from contracts.scaling import backlog_per_task_target
 from tests.local.dashboards import assert_everything_shown_is_there
 from tests.local.deployed import Deployed, deployed, eventually, order, orders_settings
 
@@ -105,8 +105,8 @@ def test_an_idle_service_wakes_scales_to_the_formula_and_returns_to_zero_without
         # WHEN 100 messages arrive
         orders = [order() for _ in range(100)]
         kitchen.send(orders)
-        # THEN it goes to ceil(100 / 22) tasks and not beyond
-        expected = -(-100 // backlog_per_task_target(60, 2, DEFAULT_HEADROOM))
+        # THEN it goes to ceil(100 / 30) tasks and not beyond
+        expected = -(-100 // backlog_per_task_target(60, 2))
         peak = 0
 
         def all_baked() -> bool:

@@ -210,7 +210,7 @@ def test_a_dashboard_for_each_pattern_or_none():
 
 
 @pytest.mark.parametrize(
-    ("given", "headroom", "target"), [({}, 0.25, 22), ({"headroom": 0}, 0, 30), ({"headroom": 0.5}, 0.5, 15)]
+    ("given", "headroom", "target"), [({}, 0, 30), ({"headroom": 0.25}, 0.25, 22), ({"headroom": 0.5}, 0.5, 15)]
 )
 def test_the_headroom_is_in_the_target_and_in_the_manifest(given: dict[str, Any], headroom: float, target: int):
     settings = copy.deepcopy(settings_of("dev"))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from contracts.scaling import DEFAULT_HEADROOM, ScalingPolicy, backlog_per_task_target
+from contracts.scaling import DEFAULT_HEADROOM, RECOMMENDED_HEADROOM, ScalingPolicy, backlog_per_task_target
 from ops.scaling_model.cost import TaskPrice
 from ops.scaling_model.decisions import Bounds
 from ops.scaling_model.optimum import clairvoyant
@@ -18,7 +18,7 @@ __all__ = ["PROMISED_SHARE", "Comparison", "Request", "Row", "compare", "row_of"
 
 PROMISED_SHARE = 0.95
 """So many messages must not wait longer than is acceptable."""
-_HEADROOMS = (0, 0.1, DEFAULT_HEADROOM, 0.33, 0.5, 0.67, 0.75)
+_HEADROOMS = (DEFAULT_HEADROOM, 0.1, RECOMMENDED_HEADROOM, 0.33, 0.5, 0.67, 0.75)
 """Aiming lower than what is acceptable buys the time in which Application Auto Scaling notices and Fargate starts."""
 _MOST_TASKS = 5_000
 """Amazon ECS quotas: "Tasks per service"."""

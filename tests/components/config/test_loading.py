@@ -54,6 +54,7 @@ def test_the_smallest_stack_gets_the_documented_defaults():
     assert orders.scaling.policy is ScalingPolicy.BACKLOG_PER_TASK
     assert (orders.scaling.min, orders.scaling.max) == (0, 10)
     assert (orders.scaling.acceptable_latency_seconds, orders.scaling.processing_seconds) == (900, 1)
+    assert orders.scaling.headroom == 0
     assert orders.capacity.spot is False
     assert orders.idempotency.expires_hours == 24
 

@@ -9,7 +9,7 @@ import pytest
 from components.compute import scaling_metrics
 from components.compute.scaling import DEFAULT_STEPS
 from components.config.queue_worker import ScalingSettings
-from contracts.scaling import DEFAULT_HEADROOM, ScalingPolicy
+from contracts.scaling import DEFAULT_HEADROOM, RECOMMENDED_HEADROOM, ScalingPolicy
 from ops.scaling_model.decisions import AdjustmentType, Bounds, Cooldown
 from ops.scaling_model.plans import (
     OWN_STEPS,
@@ -80,7 +80,7 @@ def _sorted(policies: Any) -> list[str]:
 
 @pytest.mark.parametrize("policy", list(ScalingPolicy))
 @pytest.mark.parametrize(("minimum", "maximum"), [(0, 10), (2, 10), (4, 4)])
-@pytest.mark.parametrize("headroom", [0, DEFAULT_HEADROOM])
+@pytest.mark.parametrize("headroom", [DEFAULT_HEADROOM, RECOMMENDED_HEADROOM])
 def test_ours_are_what_the_program_deploys(policy: ScalingPolicy, minimum: int, maximum: int, headroom: float) -> None:
     recorder = scaled(
         policy=policy,

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from contracts.scaling import DEFAULT_HEADROOM, WAKE_SECONDS, ScalingPolicy, latency_from_zero_problem
+from contracts.scaling import RECOMMENDED_HEADROOM, WAKE_SECONDS, ScalingPolicy, latency_from_zero_problem
 from ops.scaling_model.decisions import Bounds
 from ops.scaling_model.optimum import clairvoyant, work_hours
 from ops.scaling_model.plans import OwnSettings, copilot_plan, own_plan
@@ -44,7 +44,7 @@ def test_what_the_warning_from_zero_says_is_what_happens() -> None:
     quiet = Trace("one message", (*[0] * 30, 1, *[0] * 20))
 
     def first(minimum: int, latency: float) -> float:
-        settings = OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, minimum, 10, latency, 2, DEFAULT_HEADROOM)
+        settings = OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, minimum, 10, latency, 2, RECOMMENDED_HEADROOM)
         return simulate(quiet, own_plan(settings), 2).delay_seconds(1.0)
 
     assert latency_from_zero_problem(0, 60)
@@ -54,7 +54,7 @@ def test_what_the_warning_from_zero_says_is_what_happens() -> None:
     assert latency_from_zero_problem(0, WAKE_SECONDS) is None
     assert first(0, WAKE_SECONDS) <= WAKE_SECONDS
     # It promises no more than the first: one task is not enough for steady traffic in 60 s.
-    one_task = own_plan(OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, 1, 60, 60, 2, DEFAULT_HEADROOM))
+    one_task = own_plan(OwnSettings(ScalingPolicy.BACKLOG_PER_TASK, 1, 60, 60, 2, RECOMMENDED_HEADROOM))
     assert simulate(shaped(Shape.STEADY), one_task, 2).delay_seconds(0.95) > 60
 
 

@@ -13,7 +13,13 @@ import pytest
 import yaml
 
 from components.config.queue_worker import ScalingSettings
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM, ScalingPolicy
+from contracts.scaling import (
+    DEFAULT_ACCEPTABLE_LATENCY_SECONDS,
+    DEFAULT_HEADROOM,
+    RECOMMENDED_HEADROOM,
+    ScalingPolicy,
+    backlog_per_task_target,
+)
 from ops.__main__ import main
 from ops.actions.plan_scaling.planning import Comparison, Request, Row, compare, row_of
 from ops.actions.plan_scaling.sources import trace_of_file
@@ -25,6 +31,9 @@ from ops.scaling_model.traffic import Shape, Trace
 from tests.emulator import ROOT
 
 DOCUMENT = (ROOT / "docs" / "scaling.md").read_text()
+_OTHER_TIMES = DOCUMENT.partition("### Other processing times")[2].partition("\n### ")[0]
+_, BY_DEFAULT, RECOMMENDED = _OTHER_TIMES.split("| Processing |")
+"""The two tables, each with the text after it."""
 (_DEFAULT_COMMAND,) = re.findall(r"^    ops (plan-scaling --trace bench/traces/burst\.csv .*)$", DOCUMENT, re.MULTILINE)
 SHOWN = ("150,", "112,", "100,", "75,", "queue-depth")
 GOALS = [
@@ -127,6 +136,9 @@ def _goal(shape: Shape, latency: int, minimum: int) -> str:
 def test_the_defaults_keep_what_they_promise_for_what_is_allowed(shape: Shape) -> None:
     assert DEFAULTS.policy is ScalingPolicy.BACKLOG_PER_TASK
     assert (DEFAULTS.min, DEFAULTS.acceptable_latency_seconds) == (0, DEFAULT_ACCEPTABLE_LATENCY_SECONDS)
+    latency, processing = DEFAULTS.acceptable_latency_seconds, DEFAULTS.processing_seconds
+    target = backlog_per_task_target(latency, processing, DEFAULTS.headroom)
+    assert f"floor({latency:g} s / {processing:g} s) = {target} messages" in DOCUMENT
     row = _by_default(shape, DEFAULTS.acceptable_latency_seconds)
     assert row.keeps_promise
     assert row.ratio <= MOST
@@ -143,18 +155,34 @@ def test_less_than_the_default_is_not_kept_on_all_three(latency: int) -> None:
 
 
 @pytest.mark.parametrize("processing", PROCESSING)
-def test_with_the_default_headroom_every_processing_time_keeps_the_latency(processing: float) -> None:
-    assert f"\n{_row(processing, DEFAULT_HEADROOM)}\n" in DOCUMENT
-    rows = {shape: _planned(shape, processing)[DEFAULT_HEADROOM] for shape in GOAL_SHAPES}
+def test_with_the_recommended_headroom_every_processing_time_keeps_the_latency(processing: float) -> None:
+    assert f"\n{_row(processing, RECOMMENDED_HEADROOM)}\n" in RECOMMENDED
+    rows = {shape: _planned(shape, processing)[RECOMMENDED_HEADROOM] for shape in GOAL_SHAPES}
     assert all(row["keeps_promise"] for row in rows.values())
     dear = [shape for shape, row in rows.items() if row["ratio"] > MOST]
     assert dear == ([Shape.BURST] if processing == 0.5 else [])
 
 
 @pytest.mark.parametrize("processing", PROCESSING)
-def test_without_headroom_bursts_of_longer_messages_are_late(processing: float) -> None:
-    assert f"\n{_row(processing, 0)}\n" in DOCUMENT
-    assert _planned(Shape.BURST, processing)[0]["keeps_promise"] == (processing <= 1)
+def test_by_default_bursts_of_longer_messages_are_late(processing: float) -> None:
+    assert f"\n{_row(processing, DEFAULTS.headroom)}\n" in BY_DEFAULT
+    late = [shape for shape in GOAL_SHAPES if not _planned(shape, processing)[DEFAULTS.headroom]["keeps_promise"]]
+    expected = {0.5: [], 1: [], 2: [Shape.BURST], 5: [Shape.BURST], 10: [Shape.UNPREDICTABLE, Shape.BURST]}
+    assert late == expected[processing]
+
+
+def test_the_default_is_the_formula_and_the_page_recommends_the_headroom_of_the_contracts() -> None:
+    assert DEFAULTS.headroom == DEFAULT_HEADROOM == 0
+    assert f"set `headroom: {RECOMMENDED_HEADROOM:g}`" in BY_DEFAULT
+
+
+@pytest.mark.parametrize(("shape", "processing"), [(Shape.BURST, 2), (Shape.BURST, 5), (Shape.BURST, 10)])
+def test_the_command_recommends_the_least_headroom_that_is_enough(shape: Shape, processing: float) -> None:
+    tracked = _planned(shape, processing)
+    (best,) = [share for share, row in tracked.items() if row["recommended"]]
+    assert 0 < best <= RECOMMENDED_HEADROOM
+    assert not tracked[0]["keeps_promise"]
+    assert f"{best:g} with {processing:g} s" in BY_DEFAULT
 
 
 def test_short_messages_in_bursts_cost_what_one_task_costs_that_never_rests() -> None:
@@ -183,14 +211,16 @@ def test_a_little_less_headroom_is_too_late_and_a_little_more_too_dear(
 
 
 def test_tasks_that_start_later_are_ordered_twice() -> None:
-    slow = _planned(Shape.BURST, 2, "--start-seconds", "80")[DEFAULT_HEADROOM]
+    slow = _planned(Shape.BURST, 2, "--start-seconds", "80")[RECOMMENDED_HEADROOM]
     assert slow["keeps_promise"]
     assert f"with 80 s it costs {slow['ratio']:.2f} × (p95 {slow['p95_seconds']:.0f} s)" in DOCUMENT
 
 
 def test_the_maximum_by_default_is_too_few_for_longer_messages() -> None:
-    row = _planned(Shape.UNPREDICTABLE, 2, "--max", f"{DEFAULTS.max}")[DEFAULT_HEADROOM]
+    rows = _planned(Shape.UNPREDICTABLE, 2, "--max", f"{DEFAULTS.max}")
+    row = rows[DEFAULTS.headroom]
     assert not row["keeps_promise"]
+    assert not rows[RECOMMENDED_HEADROOM]["keeps_promise"]
     assert f"unpredictable, 2 s, `max: {DEFAULTS.max}`: p95 {row['p95_seconds']:,.0f} s" in DOCUMENT
 
 
@@ -213,7 +243,7 @@ def test_production_has_settings_that_are_kept_on_every_trace(shape: Shape) -> N
 
 @pytest.mark.parametrize(("shape", "latency"), [(Shape.BURST, 300), (Shape.STEADY, 60)])
 def test_less_in_production_is_not_kept(shape: Shape, latency: int) -> None:
-    settings = OwnSettings(DEFAULTS.policy, 2, 50, latency, 2, DEFAULT_HEADROOM)
+    settings = OwnSettings(DEFAULTS.policy, 2, 50, latency, 2, RECOMMENDED_HEADROOM)
     trace = trace_of_file(ROOT / "bench" / "traces" / f"{shape}.csv")
     p95 = simulate(trace, own_plan(settings), 2).delay_seconds(0.95)
     assert p95 > latency

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from components.config.queue_worker import ScalingSettings
-from contracts.scaling import DEFAULT_HEADROOM, ScalingPolicy
+from contracts.scaling import DEFAULT_HEADROOM, RECOMMENDED_HEADROOM, ScalingPolicy
 from ops.actions.plan_scaling.planning import Comparison, Request, compare
 from ops.actions.plan_scaling.settings_text import scaling_yaml
 from ops.scaling_model.cost import TaskPrice
@@ -36,7 +36,7 @@ def test_the_cheapest_that_keeps_the_promise_is_recommended(comparison: Comparis
 def test_every_candidate_promises_what_was_asked_for_and_aims_lower_by_its_headroom(comparison: Comparison) -> None:
     tracking = [row.settings for row in comparison.own if row.settings and row.settings.acceptable_latency_seconds]
     assert {one.acceptable_latency_seconds for one in tracking} == {300}
-    assert {one.headroom for one in tracking} >= {0, DEFAULT_HEADROOM}
+    assert {one.headroom for one in tracking} >= {DEFAULT_HEADROOM, RECOMMENDED_HEADROOM}
 
 
 def test_candidates_with_the_same_target_are_one(comparison: Comparison) -> None:

@@ -90,7 +90,7 @@ def canned(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Canned]:
     canned.done()
 
 
-def _pattern(scene: Scene) -> str:
+def _pattern(scene: Scene, **scaling: float) -> str:
     queue = scene.queue("orders")
     scene.fill(queue, ["one", "two"])
     scene.sqs.receive_message(QueueUrl=queue)
@@ -99,7 +99,7 @@ def _pattern(scene: Scene) -> str:
         {
             "queue": scene.queue_ref(queue),
             "service": {"cluster": "shop", "name": "orders", "log_group": "/shop/orders"},
-            "scaling": {"policy": "backlog-per-task", "min": 0, "max": 10, "headroom": 0.25},
+            "scaling": {"policy": "backlog-per-task", "min": 0, "max": 10, **scaling},
         },
     )
     return queue
@@ -165,11 +165,20 @@ def test_a_dry_run_shows_the_change_and_makes_none(scene: Scene, canned: _Canned
     assert ran.last["min"] == 1
 
 
-@pytest.mark.parametrize(("words", "target"), [((), 22), (("--headroom", "0"), 30)])
-def test_a_patterns_headroom_is_that_of_its_manifest(
-    scene: Scene, canned: _Canned, words: tuple[str, ...], target: int
+@pytest.mark.parametrize(
+    ("scaling", "words", "target"),
+    [
+        ({}, (), 30),
+        ({"headroom": 0}, (), 30),
+        ({"headroom": 0.25}, (), 22),
+        ({"headroom": 0.25}, ("--headroom", "0"), 30),
+        ({}, ("--headroom", "0.25"), 22),
+    ],
+)
+def test_the_target_is_latency_over_processing_less_the_headroom_of_the_pattern_or_the_one_asked_for(
+    scene: Scene, canned: _Canned, scaling: dict[str, float], words: tuple[str, ...], target: int
 ) -> None:
-    _pattern(scene)
+    _pattern(scene, **scaling)
     canned.service(2, 2)
     canned.scaling()
 

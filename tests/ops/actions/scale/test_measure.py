@@ -97,7 +97,7 @@ def test_the_command_sets_the_target_from_what_it_measured(scene: Scene, canned:
     assert ran.code == ExitCode.OK, ran.stderr
     assert "a task spends 2 s on a message, measured over 4 minutes and 360 messages" in ran.stderr
     assert ran.last["measured_processing_seconds"] == 2.0
-    assert [(one["setting"], one["after"]) for one in ran.last["changes"]] == [("target", 112)]
+    assert [(one["setting"], one["after"]) for one in ran.last["changes"]] == [("target", 150)]
 
 
 def test_measured_alone_it_changes_nothing(scene: Scene, canned: _Canned) -> None:

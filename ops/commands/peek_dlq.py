@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +57,7 @@ def peek_dlq(
     settings = globals_of(context)
     aws = settings.aws()
     directory = QueueDirectory(aws)
-    reader = cache(partial(read_pattern, aws.ssm(), settings.stack))
+    reader = cache(lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern))
     found = []
     with stop_on_signals() as stop:
         elsewhere = outside_sqs(reader, None if dlq_url else name, dlq)

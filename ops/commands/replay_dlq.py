@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from contextlib import ExitStack
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -159,7 +159,8 @@ def replay_dlq(
 
     aws = settings.aws(connections=concurrency + 16)
     directory = QueueDirectory(aws)
-    read = cache(partial(read_pattern, aws.ssm(), settings.stack))
+    # With the URLs of both queues no manifest is read, and no client of SSM is needed.
+    read = cache(lambda pattern: read_pattern(aws.ssm(), settings.stack, pattern))
     if (elsewhere := outside_sqs(read, None if dlq_url else name, dlq)) is not None:
         replay_outside_sqs(out, aws, elsewhere, name or "", options, yes=yes)
     if run is None:

@@ -19,7 +19,7 @@ from tests.emulator import Account, running_emulator
 from tests.faults.killed import HOLD_SECONDS, Death, Killed
 from tests.ops.scene import Scene
 
-_SOME = 20
+_SOME = 40
 _HELD = 200
 
 

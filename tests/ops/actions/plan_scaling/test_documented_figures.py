@@ -154,7 +154,9 @@ def test_less_than_the_default_is_not_kept_on_all_three(latency: int) -> None:
     assert f"{latency} s: {figures}" in DOCUMENT
 
 
-@pytest.mark.parametrize("processing", PROCESSING)
+@pytest.mark.parametrize(
+    "processing", [pytest.param(seconds, marks=[] if seconds in (1, 2) else pytest.mark.soak) for seconds in PROCESSING]
+)
 def test_with_the_recommended_headroom_every_processing_time_keeps_the_latency(processing: float) -> None:
     assert f"\n{_row(processing, RECOMMENDED_HEADROOM)}\n" in RECOMMENDED
     rows = {shape: _planned(shape, processing)[RECOMMENDED_HEADROOM] for shape in GOAL_SHAPES}

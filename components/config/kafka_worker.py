@@ -10,7 +10,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
 from components.config.queue_worker import IdempotencySettings
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM, MAX_HEADROOM
+from components.config.scaling import headroom_field
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
 
 __all__ = [
     "KafkaReadingSettings",
@@ -91,14 +92,7 @@ class KafkaScalingSettings(Settings):
         description="seconds that one task spends on one record, over 0 to 7,200, not above "
         "acceptable_latency_seconds (with handler.concurrency, a record's own time divided by it); default 1",
     )
-    headroom: float = Field(
-        DEFAULT_HEADROOM,
-        ge=0,
-        le=MAX_HEADROOM,
-        description="share of acceptable_latency_seconds, 0 to 0.9, that the target leaves to AWS for noticing a rise "
-        "and starting tasks; the target is floor(acceptable_latency_seconds × (1 - headroom) / processing_seconds) "
-        "records for each running task; default 0, and 0.25 is advised for more than 1 s of processing",
-    )
+    headroom: float = headroom_field("records")
     min: int = Field(
         0, ge=0, le=1000, description="a whole number from 0 to 1,000 tasks; default 0: none while there is no lag"
     )

@@ -9,8 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
+from components.config.scaling import headroom_field
 from contracts import event_pattern
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM, MAX_HEADROOM, ScalingPolicy
+from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
 
 __all__ = ["DeliverySettings", "IdempotencySettings", "QueueSettings", "QueueWorkerSettings", "ScalingSettings"]
 
@@ -82,14 +83,7 @@ class ScalingSettings(Settings):
         description="seconds that one task spends on one message, over 0 to 7,200, not above "
         "acceptable_latency_seconds (with handler.concurrency, a message's own time divided by it); default 1",
     )
-    headroom: float = Field(
-        DEFAULT_HEADROOM,
-        ge=0,
-        le=MAX_HEADROOM,
-        description="share of acceptable_latency_seconds, 0 to 0.9, that the target leaves to AWS for noticing a rise "
-        "and starting tasks; the target is floor(acceptable_latency_seconds × (1 - headroom) / processing_seconds) "
-        "messages for each running task; default 0, and 0.25 is advised for more than 1 s of processing",
-    )
+    headroom: float = headroom_field("messages")
     min: int = Field(
         0, ge=0, le=5000, description="a whole number from 0 to 5,000 tasks; default 0, which costs nothing"
     )

@@ -41,6 +41,7 @@ class BrokerScaling(Component):
     """The scalable target of a service with its policies and the alarms that drive them.
 
     Attributes:
+        args: as given.
         backlog_per_task: messages per running task that are aimed at.
         target: the raw scalable target.
     """
@@ -48,6 +49,7 @@ class BrokerScaling(Component):
     def __init__(self, name: str, args: BrokerScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"BrokerScaling {name!r}", args, BACKLOG_RULES)
+        self.args = args
         self.backlog_per_task = backlog_per_task_target(
             args.acceptable_latency_seconds, args.processing_seconds, args.headroom
         )

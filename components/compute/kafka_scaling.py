@@ -95,6 +95,7 @@ class KafkaScaling(Component):
     """The scalable target of a service with its policies and the alarms that drive them.
 
     Attributes:
+        args: as given.
         backlog_per_task: records of lag per running task that are aimed at.
         max_tasks: in force.
         target: the raw scalable target.
@@ -103,6 +104,7 @@ class KafkaScaling(Component):
     def __init__(self, name: str, args: KafkaScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"KafkaScaling {name!r}", args, _RULES)
+        self.args = args
         self.backlog_per_task = backlog_per_task_target(
             args.acceptable_latency_seconds, args.processing_seconds, args.headroom
         )

@@ -53,6 +53,7 @@ class PoolScaling(Component):
     """The scalable target of a pool with its policies and the alarms that drive them.
 
     Attributes:
+        args: as given.
         items_per_task: that are aimed at.
         target: the raw scalable target.
     """
@@ -60,6 +61,7 @@ class PoolScaling(Component):
     def __init__(self, name: str, args: PoolScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"PoolScaling {name!r}", args, BACKLOG_RULES)
+        self.args = args
         self.items_per_task = backlog_per_task_target(
             args.acceptable_latency_seconds, args.processing_seconds, args.headroom
         )

@@ -29,6 +29,7 @@ class QueueScaling(Component):
     """The scalable target of a service with its policies and the alarms that drive them.
 
     Attributes:
+        args: as given.
         backlog_per_task: messages per running task that are aimed at; None with queue-depth.
         target: the raw scalable target.
     """
@@ -36,6 +37,7 @@ class QueueScaling(Component):
     def __init__(self, name: str, args: QueueScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"QueueScaling {name!r}", args, SCALING_RULES)
+        self.args = args
         self._scalable = ScalableService(self, args.service, min_tasks=args.min_tasks, max_tasks=args.max_tasks)
         self.target = self._scalable.target
         self.backlog_per_task: int | None = None

@@ -269,7 +269,7 @@ class ActivityPool(Component):
         return worker_manifest(
             self,
             PATTERN,
-            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks),
+            scaling=backlog_scaling(self.scaling.args, max_tasks=self.args.max_tasks),
             service=self.service,
             table=self.table,
             alarms=[self.alarms],

@@ -195,7 +195,7 @@ class BrokerWorker(Component):
         return worker_manifest(
             self,
             PATTERN,
-            scaling=backlog_scaling(self.args, max_tasks=self.args.max_tasks, headroom=self.args.headroom),
+            scaling=backlog_scaling(self.scaling.args, max_tasks=self.args.max_tasks),
             service=self.service,
             table=self.table,
             alarms=[self.alarms, self.broker_alarms],

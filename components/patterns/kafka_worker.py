@@ -227,9 +227,7 @@ class KafkaWorker(Component):
         return worker_manifest(
             self,
             PATTERN,
-            scaling=backlog_scaling(
-                args, max_tasks=self.scaling.max_tasks, policy=SCALING_POLICY, headroom=args.headroom
-            ),
+            scaling=backlog_scaling(self.scaling.args, max_tasks=self.scaling.max_tasks, policy=SCALING_POLICY),
             service=self.service,
             table=self.table,
             alarms=[self.alarms],

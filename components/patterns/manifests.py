@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import pulumi
 import pulumi_aws as aws
 
+from components.compute.backlog_scaling import BacklogScalingArgs
+from components.compute.scaling_args import QueueScalingArgs
 from components.compute.service import Service
 from components.compute.task import Task
 from components.core.base import Component
@@ -16,7 +18,7 @@ from components.stores.idempotency_table import IdempotencyTable
 from contracts.manifest import PatternManifest, ScalingRef, TaskRef
 from contracts.scaling import ScalingPolicy
 
-__all__ = ["Alarms", "BacklogArgs", "backlog_scaling", "pattern_manifest", "task_ref", "worker_manifest"]
+__all__ = ["Alarms", "backlog_scaling", "pattern_manifest", "task_ref", "worker_manifest"]
 
 
 class Alarms(Protocol):
@@ -26,30 +28,23 @@ class Alarms(Protocol):
     def alarm_names(self) -> Sequence[pulumi.Output[str]]: ...
 
 
-class BacklogArgs(Protocol):
-    """Arguments of a pattern whose tasks follow a backlog."""
-
-    @property
-    def min_tasks(self) -> int: ...
-
-    @property
-    def acceptable_latency_seconds(self) -> float: ...
-
-    @property
-    def processing_seconds(self) -> float: ...
-
-
 def backlog_scaling(
-    args: BacklogArgs, *, max_tasks: int, policy: str = ScalingPolicy.BACKLOG_PER_TASK, headroom: float = 0
+    args: BacklogScalingArgs | QueueScalingArgs, *, max_tasks: int, policy: str = ScalingPolicy.BACKLOG_PER_TASK
 ) -> ScalingRef:
-    """How the tasks follow a backlog; `max_tasks` is the one in force."""
+    """How the tasks follow a backlog: by the arguments that the policies were made from.
+
+    Args:
+        args: of the scaling.
+        max_tasks: the one in force.
+        policy: what it is called.
+    """
     return ScalingRef(
         policy=policy,
         min=args.min_tasks,
         max=max_tasks,
         acceptable_latency_seconds=args.acceptable_latency_seconds,
         processing_seconds=args.processing_seconds,
-        headroom=headroom,
+        headroom=args.headroom,
     )
 
 

@@ -181,9 +181,7 @@ class QueueWorker(Component):
         return worker_manifest(
             self,
             PATTERN,
-            scaling=backlog_scaling(
-                self.args, max_tasks=self.args.max_tasks, policy=self.args.policy, headroom=self.args.headroom
-            ),
+            scaling=backlog_scaling(self.scaling.args, max_tasks=self.args.max_tasks, policy=self.args.policy),
             service=self.service,
             table=self.table,
             alarms=[self.alarms],

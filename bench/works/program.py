@@ -28,6 +28,7 @@ def _ours(workers: int, folder: Path) -> Ran:
 
 
 def _pulumi_alone(workers: int, folder: Path) -> Ran:
+    # Written by a run of its own: a measured one is timed until its process has ended, and writing would be in it.
     file = OUT / "program" / f"resources-{workers}.json"
     if not file.exists():
         _python("bench.contenders.queue_workers", [str(workers), str(file)], folder)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from contracts.manifest import PatternManifest, ScalingRef, ServiceRef
 from ops.actions.executions import ExecutionCounts, execution_counts
 from ops.actions.jobs.reading import count_jobs
-from ops.actions.outside_letters import broker_letters, topic_letters
+from ops.actions.outside_letters import broker_letters, broker_messages, topic_letters
 from ops.actions.queues import QueueDirectory
 from ops.actions.streams.partitions import KafkaStatus, read_group
 from ops.actions.streams.shards import StreamStatus, read_stream
@@ -44,7 +44,7 @@ class PatternStatus:
 
     Attributes:
         name, pattern: as in the stack's settings.
-        visible, in_flight, delayed: messages in its queue.
+        visible, in_flight, delayed: messages in its queue; of one on a broker the first only, with what is in hand.
         oldest_age_seconds: of its oldest message; None also while CloudWatch has no recent value.
         dead_letters: dead-letter queue or topic → messages, in flight included; None where they could not be read.
         running, desired, pending: tasks.
@@ -148,6 +148,7 @@ def _pattern(aws: Aws, directory: QueueDirectory, pattern: PatternManifest) -> P
         dlq = read(f"its dead-letter queue {reference.name}", partial(directory.read, reference.url))
         status.dead_letters[reference.name] = dlq.visible + dlq.in_flight if dlq else None
     if broker := pattern.broker:
+        status.visible = read(f"its queue {broker.queue}", partial(broker_messages, aws, broker))
         name = broker.dead_letter_queue
         status.dead_letters[name] = read(f"its dead-letter queue {name}", partial(broker_letters, aws, broker))
     if pattern.kafka and (topic := pattern.kafka.dead_letter_topic):

@@ -91,12 +91,11 @@ def _tables(found: Sequence[PatternStatus], patterns: Sequence[PatternManifest],
         columns.insert(columns.index("alarms"), "jobs")
     if any(pattern.state_machine for pattern in patterns):
         columns.insert(columns.index("dead_letters"), "executions")
-    pairs = zip(found, patterns, strict=True)
-    rows = [_row(one, bool(pattern.queue), bool(pattern.service)) for one, pattern in pairs]
+    rows = [_row(one, pattern) for one, pattern in zip(found, patterns, strict=True)]
     return [(columns, rows, ""), *(stream_tables(found[0]) if details else [])]
 
 
-def _row(one: PatternStatus, has_queue: bool, has_service: bool) -> dict[str, Any]:
+def _row(one: PatternStatus, pattern: PatternManifest) -> dict[str, Any]:
     unknown = "?"
     letters = [f"{name} {unknown if count is None else count}" for name, count in one.dead_letters.items()]
     tasks = f"{one.running}/{one.desired}" if one.running is not None else unknown
@@ -107,11 +106,11 @@ def _row(one: PatternStatus, has_queue: bool, has_service: bool) -> dict[str, An
     return {
         "name": one.name,
         "pattern": one.pattern,
-        "visible": _or_unknown(one.visible) if has_queue else None,
-        "in_flight": _or_unknown(one.in_flight) if has_queue else None,
+        "visible": _or_unknown(one.visible) if pattern.queue or pattern.broker else None,
+        "in_flight": _or_unknown(one.in_flight) if pattern.queue else None,
         "oldest": f"{age:.0f} s" if age is not None else unknown if "oldest message" in failed else None,
         "dead_letters": letters,
-        "tasks": tasks if has_service else None,
+        "tasks": tasks if pattern.service else None,
         **stream_cells(one),
         "jobs": _jobs(one),
         "executions": _executions(one),

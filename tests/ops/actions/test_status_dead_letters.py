@@ -1,8 +1,9 @@
-"""`ops status` counts dead letters that are outside SQS, too; what cannot be counted is told, and the rest is shown."""
+"""`ops status` counts messages that are outside SQS, too; what cannot be counted is told, and the rest is shown."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -48,11 +49,17 @@ def letters(ran: Ran) -> dict[str, Any]:
     return {row["name"]: row["dead_letters"] for row in json.loads(ran.stdout)}
 
 
+def waiting(ran: Ran) -> tuple[int | None, int | None]:
+    """Of the broker worker: visible and in flight."""
+    row = next(row for row in json.loads(ran.stdout) if row["name"] == "orders")
+    return row["visible"], row["in_flight"]
+
+
 def status(scene: Scene) -> Ran:
     return scene.run("--stack", "dev", "status", "--output", "json")
 
 
-def test_cloudwatch_counts_the_dead_letters_of_rabbitmq(scene: Scene) -> None:
+def test_cloudwatch_counts_the_queue_and_the_dead_letters_of_rabbitmq(scene: Scene) -> None:
     publish(scene, "rabbitmq", [f"amqp://{NOWHERE}"])
     measured(scene, "MessageCount", 12, Broker="main", Queue="orders.dlq", VirtualHost="/")
     measured(scene, "MessageCount", 99, Broker="main", Queue="orders", VirtualHost="/")
@@ -61,17 +68,20 @@ def test_cloudwatch_counts_the_dead_letters_of_rabbitmq(scene: Scene) -> None:
 
     assert ran.code == ExitCode.OK, ran.stderr  # nobody listens at the broker's address: it was not asked
     assert letters(ran) == {"orders": {"orders.dlq": 12}, "bills": {"bills-dlq": 1}}
-    assert "orders.dlq 12" in scene.run("--stack", "dev", "status", "orders").stdout
+    assert waiting(ran) == (99, None)
+    shown = scene.run("--stack", "dev", "status", "orders").stdout
+    assert re.search(r"orders +broker-worker +99 .*orders\.dlq 12", shown), shown
 
 
 @pytest.mark.parametrize("active", ["1", "2"])
 def test_of_a_pair_of_activemq_the_active_ones_count_is_taken(scene: Scene, active: str) -> None:
     publish(scene, "activemq", [f"stomp+ssl://{NOWHERE}"] * 2)
     measured(scene, "QueueSize", 7, Broker=f"main-{active}", Queue="orders.dlq")
+    measured(scene, "QueueSize", 31, Broker=f"main-{active}", Queue="orders")
 
     ran = status(scene)
 
-    assert (ran.code, letters(ran)["orders"]) == (ExitCode.OK, {"orders.dlq": 7})
+    assert (ran.code, letters(ran)["orders"], waiting(ran)) == (ExitCode.OK, {"orders.dlq": 7}, (31, None))
 
 
 @pytest.mark.parametrize(
@@ -85,11 +95,12 @@ def test_a_broker_that_nobody_can_count_is_unknown_and_the_rest_is_shown(scene: 
 
     assert ran.code == ExitCode.PARTLY
     assert letters(ran) == {"orders": {"orders.dlq": None}, "bills": {"bills-dlq": 1}}
-    assert (
-        f"orders: its dead-letter queue orders.dlq: CloudWatch has no count of the last ten minutes{why}"
-        in ran.stderr.splitlines()
-    )
-    assert "orders.dlq ?" in scene.run("--stack", "dev", "status").stdout
+    assert waiting(ran) == (None, None)
+    for queue in ("queue orders", "dead-letter queue orders.dlq"):
+        problem = f"orders: its {queue}: CloudWatch has no count of the last ten minutes{why}"
+        assert problem in ran.stderr.splitlines()
+    shown = scene.run("--stack", "dev", "status").stdout
+    assert re.search(r"orders +broker-worker +\? .*orders\.dlq \?", shown), shown
 
 
 def test_a_refusal_of_cloudwatch_is_told_as_it_is(scene: Scene) -> None:
@@ -99,7 +110,8 @@ def test_a_refusal_of_cloudwatch_is_told_as_it_is(scene: Scene) -> None:
         proxy.inject("GetMetricStatistics", Fault.ACCESS_DENIED, times=None)
         ran = status(scene)
     assert ran.code == ExitCode.PARTLY
-    assert "orders: its dead-letter queue orders.dlq: AWS refused the request" in ran.stderr
+    for queue in ("queue orders", "dead-letter queue orders.dlq"):
+        assert f"orders: its {queue}: AWS refused the request" in ran.stderr
     assert letters(ran)["bills"] == {"bills-dlq": 1}
 
 

@@ -193,16 +193,22 @@ def _reference(scene: Scene, **broker: Any) -> dict[str, Any]:
     }
 
 
-def test_status_counts_them_where_cloudwatch_has_no_count(scene: Scene, rabbitmq: RabbitMq, channel: Any) -> None:
+def test_status_counts_both_queues_where_cloudwatch_has_no_count(
+    scene: Scene, rabbitmq: RabbitMq, channel: Any
+) -> None:
     _publish(scene, rabbitmq)
     _fill(channel, 4)
+    for _ in range(3):
+        channel.basic_publish("", "orders", b"{}", pika.BasicProperties(delivery_mode=2))
+    _eventually(channel, "orders", 3)
     words = ("--stack", "dev", "status", "orders", "--output", "json")
 
     ran = scene.run(*words)
 
     assert ran.code == ExitCode.OK, ran.stderr
-    assert json.loads(ran.stdout)[0]["dead_letters"] == {"orders.dlq": 4}
-    assert len(_take(channel, "orders.dlq")) == 4
+    row = json.loads(ran.stdout)[0]
+    assert (row["visible"], row["in_flight"], row["dead_letters"]) == (3, None, {"orders.dlq": 4})
+    assert (len(_take(channel, "orders")), len(_take(channel, "orders.dlq"))) == (3, 4)
 
 
 def test_a_queue_that_no_worker_has_made_yet_is_unknown(scene: Scene, rabbitmq: RabbitMq) -> None:

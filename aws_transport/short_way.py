@@ -11,7 +11,7 @@ import select
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
     from botocore.client import BaseClient
 
-__all__ = ["use_short_way"]
+__all__ = ["ShortWay", "find_short_way", "use_short_way"]
 
 _CHUNK_BYTES = 65_536
 
@@ -50,19 +50,33 @@ def use_short_way(client: _Client, session: Session) -> _Client:
         client: a new client, of a JSON protocol.
         session: which made it, and knows the certificates to trust (`ca_bundle` of the profile, AWS_CA_BUNDLE).
     """
-    config: Any = client.meta.config  # its stubs know no options
-    if config.proxies or config.client_cert or get_environ_proxies(client.meta.endpoint_url):
-        return client
-    # boto3's session does not tell its variables; the botocore session inside it does.
-    ca_bundle = session._session.get_config_variable("ca_bundle")
-    way = _ShortWay(config.connect_timeout, config.read_timeout, ca_bundle)
-    # A handler of this event that returns an answer has sent the request (botocore.endpoint, `_do_get_response`).
-    send: Any = way.send  # the stubs know no handlers that return something
-    client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", send)
+    way = find_short_way(client, session)
+    if way is not None:
+        # A handler of this event that returns an answer has sent the request (botocore.endpoint, `_do_get_response`).
+        send: Any = way.send  # the stubs know no handlers that return something
+        client.meta.events.register(f"before-send.{client.meta.service_model.service_id.hyphenize()}", send)
     return client
 
 
-class _ShortWay:
+def find_short_way(client: BaseClient, session: Session) -> ShortWay | None:
+    """The short way of a client's requests; None where a proxy or a client certificate is in use."""
+    config: Any = client.meta.config  # its stubs know no options
+    if config.proxies or config.client_cert or get_environ_proxies(client.meta.endpoint_url):
+        return None
+    # boto3's session does not tell its variables; the botocore session inside it does.
+    ca_bundle = session._session.get_config_variable("ca_bundle")
+    return ShortWay(config.connect_timeout, config.read_timeout, ca_bundle)
+
+
+class ShortWay:
+    """Sends requests; safe to use in several threads.
+
+    Args:
+        connect_seconds: for the connection and the TLS handshake.
+        read_seconds: for each part of an answer.
+        ca_bundle: file of certificates to trust; None takes botocore's.
+    """
+
     def __init__(self, connect_seconds: float, read_seconds: float, ca_bundle: str | None) -> None:
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds
@@ -158,7 +172,9 @@ class _Connection:
         self._link = link
         self._serves = url.scheme, url.netloc
         self.reusable = True
-        self._poll: Callable[[int], list[tuple[int, int]]] | None = None
+        poll = select.poll()
+        poll.register(link, select.POLLIN)
+        self._poll = poll.poll
 
     def __del__(self) -> None:
         # A thread that ends takes its connection along.
@@ -166,13 +182,7 @@ class _Connection:
 
     def serves(self, url: SplitResult) -> bool:
         """Whether a request for this URL can go here: nothing is to be read on an idle connection but its end."""
-        if (url.scheme, url.netloc) != self._serves:
-            return False
-        if self._poll is None:
-            poll = select.poll()
-            poll.register(self._link, select.POLLIN)
-            self._poll = poll.poll
-        return not self._poll(0)
+        return (url.scheme, url.netloc) == self._serves and not self._poll(0)
 
     def exchange(self, head: bytes, body: bytes) -> _Answer:
         self.reusable = False

@@ -165,10 +165,14 @@ def test_target_tracking_scales_out_by_the_formula_and_back_to_zero(
     service.wait_for_running("s", 5)
     account.client("sqs").purge_queue(QueueUrl=url)
     wait_until(lambda: _desired(service) == 0, "it returns to zero", 40)
-    activities = scaling.describe_scaling_activities(ServiceNamespace="ecs", ResourceId="service/c/s")
-    causes = [activity["Cause"] for activity in activities["ScalingActivities"]]
-    assert "AlarmLow in state ALARM triggered policy track" in causes[0]
-    assert "AlarmHigh in state ALARM triggered policy track" in causes[-1]
+
+    def causes() -> list[str]:
+        activities = scaling.describe_scaling_activities(ServiceNamespace="ecs", ResourceId="service/c/s")
+        return [activity["Cause"] for activity in activities["ScalingActivities"]]
+
+    # An activity is written down when ECS has taken the count.
+    wait_until(lambda: "AlarmLow in state ALARM triggered policy track" in causes()[0], "the activity says why")
+    assert "AlarmHigh in state ALARM triggered policy track" in causes()[-1]
 
 
 def test_bounds_and_suspension_are_obeyed(service: Fargate, scaling: Any, account: Account) -> None:

@@ -1,7 +1,7 @@
 """Calls without botocore's events: serialize, sign, send the short way, parse.
 
 botocore tells its events to whoever listens about ten times for each call, and decides anew about endpoint, signer and
-retries. A replay listens to none of them, calls one service, and retries by itself: what is left is half of the
+retries. A replay and a worker listen to none of them, and repeat what failed by themselves: what is left is half of the
 processor time. See docs/adr/0015-a-short-way-for-requests.md.
 """
 

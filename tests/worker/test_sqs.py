@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
+from botocore.exceptions import BotoCoreError
 
 from tests.emulator import Account
 from tests.faults.proxy import Fault, FaultsProxy
@@ -34,6 +38,26 @@ def test_more_than_ten_go_in_batches_of_ten(account: Account) -> None:
         assert len(queue.set_visibility(dict.fromkeys(messages, 60)).done) == 23
         assert len(queue.delete(messages).done) == 23
         assert (proxy.calls["ChangeMessageVisibilityBatch"], proxy.calls["DeleteMessageBatch"]) == (3, 3)
+
+
+def test_a_lost_answer_of_a_fifo_queue_is_asked_for_again(account: Account) -> None:
+    sqs = account.client("sqs")
+    url = sqs.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    attempts: list[str] = []
+
+    def note(params: Any, **_: Any) -> None:
+        attempts.append(json.loads(params["body"])["ReceiveRequestAttemptId"])
+
+    with FaultsProxy(account.endpoint_url) as proxy:
+        poller = Account(proxy.url, id=account.id).client("sqs")
+        poller.meta.events.register("before-call.sqs.ReceiveMessage", note)
+        queue = Queue(poller, url, poller=poller, visibility_timeout_seconds=30, wait_seconds=0)
+        proxy.inject("ReceiveMessage", Fault.DROPPED_AFTER, times=3)
+        with pytest.raises(BotoCoreError):
+            queue.receive(10)
+        queue.receive(10)
+        queue.receive(10)
+    assert attempts[0] == attempts[1] != attempts[2]
 
 
 def test_a_partial_failure_names_its_messages(account: Account) -> None:

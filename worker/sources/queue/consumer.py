@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 
-from aws_transport import use_short_way
+from aws_transport import use_bare_calls
 from worker.assembly import client_config, executor_for, open_session
 from worker.exit_codes import ExitCode
 from worker.handler import Handler
@@ -49,15 +50,11 @@ class _Consumer:
     def __init__(self, settings: Settings, handler: Handler, session: boto3.session.Session, stop: Stop) -> None:
         self._settings = settings
         self._stop = stop
-        # Two clients, because a long poll needs a read timeout for which nothing else should have to wait.
-        poller: SQSClient = session.client(
-            "sqs", config=client_config(settings, read_timeout_seconds=settings.receive_wait_seconds + 5)
-        )
-        client: SQSClient = session.client("sqs", config=client_config(settings, read_timeout_seconds=5))
         source = Queue(
-            use_short_way(client, session),
+            _sqs_without_retries(settings, session, read_timeout_seconds=5),
             settings.queue_url,
-            poller=use_short_way(poller, session),
+            # A long poll needs a read timeout for which nothing else should have to wait.
+            poller=_sqs_without_retries(settings, session, read_timeout_seconds=settings.receive_wait_seconds + 5),
             visibility_timeout_seconds=settings.visibility_timeout_seconds,
             wait_seconds=settings.receive_wait_seconds,
         )
@@ -73,9 +70,7 @@ class _Consumer:
             executor=self._executor,
             hand=self._hand,
             settlement=self._settlement,
-            dead_letters=DeadLetters(client, settings.dead_letter_queue_url)
-            if settings.dead_letter_queue_url
-            else None,
+            dead_letters=_dead_letters(settings, session),
             queue_arn=source.arn,
             max_receive_count=settings.max_receive_count,
             stopping=stop.requested,
@@ -132,3 +127,19 @@ class _Consumer:
             if key is not None:
                 self._executor.abandon(key)
         self._settlement.give_back_with_reason(list(keys), "interrupted by the end of the stop timeout")
+
+
+def _sqs_without_retries(
+    settings: Settings, session: boto3.session.Session, *, read_timeout_seconds: float
+) -> SQSClient:
+    """Each call of the queue's own is repeated by who makes it: the receiver, the settlement, the next heartbeat."""
+    config = client_config(settings, read_timeout_seconds=read_timeout_seconds)
+    client: SQSClient = session.client("sqs", config=config.merge(Config(retries={"total_max_attempts": 1})))
+    return use_bare_calls(client, session)
+
+
+def _dead_letters(settings: Settings, session: boto3.session.Session) -> DeadLetters | None:
+    if not settings.dead_letter_queue_url:
+        return None
+    client: SQSClient = session.client("sqs", config=client_config(settings, read_timeout_seconds=5))
+    return DeadLetters(client, settings.dead_letter_queue_url)

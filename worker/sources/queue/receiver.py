@@ -57,7 +57,7 @@ class Receiver:
                 messages = self.source.receive(min(room, self.batch_size))
             except (ClientError, BotoCoreError) as error:
                 failures += 1
-                pause = spread(min(0.5 * 2 ** min(failures, 10), MAX_PAUSE_SECONDS))
+                pause = spread(min(0.1 * 2 ** min(failures, 10), MAX_PAUSE_SECONDS))
                 logger.error(
                     "cannot receive; trying again",
                     extra={

@@ -57,12 +57,12 @@ class BatchResult:
 
 
 class Queue:
-    """One SQS queue, as its consumer sees it. Thread-safe.
+    """One SQS queue, as its consumer sees it. Thread-safe, but for `receive`, which is for one thread.
 
     Args:
-        client: for everything but receives.
+        client: for everything but receives, without retries: `repeat` is theirs.
         url: the queue.
-        poller: receives; its read timeout must be longer than `wait_seconds`.
+        poller: receives, without retries; its read timeout must be longer than `wait_seconds`.
         visibility_timeout_seconds: what each receive gives.
         wait_seconds: of a long poll.
     """
@@ -75,6 +75,7 @@ class Queue:
         self.url = url
         self._visibility_timeout_seconds = visibility_timeout_seconds
         self._wait_seconds = wait_seconds
+        self._attempt_id = ""
 
     @property
     def arn(self) -> str:
@@ -90,9 +91,10 @@ class Queue:
         """
         arguments: dict[str, Any] = {}
         if self.url.endswith(".fifo"):
-            # When an answer is lost, botocore repeats the request, and SQS then repeats the answer instead of leaving
-            # the group blocked for a visibility timeout.
-            arguments["ReceiveRequestAttemptId"] = str(uuid.uuid4())
+            # Until there is an answer it is the same attempt: SQS repeats an answer that was lost, instead of leaving
+            # its groups blocked for a visibility timeout.
+            self._attempt_id = self._attempt_id or str(uuid.uuid4())
+            arguments["ReceiveRequestAttemptId"] = self._attempt_id
         answer = self._poller.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=min(limit, MAX_BATCH),
@@ -102,6 +104,7 @@ class Queue:
             MessageAttributeNames=["All"],
             **arguments,
         )
+        self._attempt_id = ""
         return [Message.from_sqs(document) for document in answer.get("Messages", [])]
 
     def delete(self, messages: Iterable[Message]) -> BatchResult:

@@ -1,8 +1,8 @@
 """A short way for botocore's requests: each thread keeps one connection, and llhttp (httptools) reads the answers.
 
-botocore serializes, signs, parses and classifies as ever; only what carries the bytes is another. urllib3 and
-http.client spend a good part of the processor time of a small request on headers and on a pool that a thread with its own
-connection does not need. See docs/adr/0015-a-short-way-for-requests.md.
+botocore serializes, signs, parses and classifies as ever; only what carries the bytes is another. Much of the processor
+time of a small request is urllib3's and http.client's: headers, and a pool that a thread with its own connection does
+not need. See docs/adr/0015-a-short-way-for-requests.md.
 """
 
 from __future__ import annotations

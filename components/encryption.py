@@ -13,6 +13,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.place import place_of
 from components.core.validation import Range, check
 
 __all__ = ["EncryptionKey", "EncryptionKeyArgs"]
@@ -99,9 +100,8 @@ class EncryptionKey(Component):
         return Statement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self.arn])
 
     def _policy(self) -> pulumi.Output[str]:
-        identity = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self))
-        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
-        root = pulumi.Output.concat("arn:", partition, ":iam::", identity.account_id, ":root")
+        partition, _, account_id = place_of(self)
+        root = pulumi.Output.concat("arn:", partition, ":iam::", account_id, ":root")
         this_key = "in a key policy, '*' is the key itself"
         return policy_document(
             [
@@ -117,7 +117,7 @@ class EncryptionKey(Component):
                     principals={"Service": list(_SENDING_SERVICES)},
                     actions=["kms:Decrypt", "kms:GenerateDataKey"],
                     resources=["*"],
-                    conditions={"StringEquals": {"aws:SourceAccount": identity.account_id}},
+                    conditions={"StringEquals": {"aws:SourceAccount": account_id}},
                     why_any_resource=this_key,
                 ),
             ]

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.errors import ComponentError
+from components.core.place import place_of
 from components.core.validation import Check, Range, Rule, check
 
 __all__ = ["VPC_RULES", "Vpc", "VpcArgs", "interface_service", "name_tag"]
@@ -28,7 +29,7 @@ def name_tag(name: str) -> dict[str, str]:
 
 def interface_service(owner: pulumi.Resource, service: str) -> pulumi.Output[str]:
     """The name of an AWS service's endpoint in this region."""
-    region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=owner)).region
+    region = place_of(owner).region
     return pulumi.Output.concat("com.amazonaws.", region, f".{service}")
 
 

@@ -13,6 +13,7 @@ from components.compute.http_api_integrations import Bound, Integration
 from components.compute.task_definition import LOG_RETENTION_DAYS
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.place import place_of
 from components.core.validation import Check, OneOf, Range, check
 
 __all__ = ["HttpApi", "HttpApiArgs", "IamAuthorization", "JwtAuthorization"]
@@ -147,7 +148,7 @@ class HttpApi(Component):
         )
 
     def _create_role(self, statements: Sequence[Statement]) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
-        account_id = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        account_id = place_of(self).account_id
         trust = Statement(
             actions=["sts:AssumeRole"],
             principals={"Service": _SERVICE},

@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from components.compute.service_registry import ServiceRegistry
 from components.core.base import Component
 from components.core.iam import Statement
+from components.core.place import place_of
 from components.core.validation import Check, Range, Rule, check
 from components.network import Network
 from components.routers.event_bus import EventBus
@@ -176,7 +177,7 @@ class BusIntegration:
 
 def _to_service(subtype: str, parameters: Mapping[str, pulumi.Input[str]], owner: Component) -> dict[str, Any]:
     """An integration with an AWS service, whose 200 becomes 202: accepted, not done."""
-    region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=owner)).region
+    region = place_of(owner).region
     return {
         "integration_type": "AWS_PROXY",
         "integration_subtype": subtype,

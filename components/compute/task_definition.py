@@ -14,6 +14,7 @@ from components.compute.container import CONTAINER_RULES, ContainerArgs, contain
 from components.core.base import Component
 from components.core.iam import Statement
 from components.core.outputs import json_text
+from components.core.place import place_of
 from components.core.role import create_service_role
 from components.core.validation import Check, OneOf, Range, check
 
@@ -129,7 +130,7 @@ class TaskDefinition(Component):
         )
 
     def _register(self, args: TaskDefinitionArgs, policies: Sequence[pulumi.Resource]) -> aws.ecs.TaskDefinition:
-        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        region = place_of(self).region
         storage = args.ephemeral_storage_gib
         return aws.ecs.TaskDefinition(
             self.name,
@@ -162,7 +163,7 @@ class TaskDefinition(Component):
                 resources=[pulumi.Output.concat(self.log_group.arn, ":*")],
             )
         ]
-        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
+        partition = place_of(self).partition
         if (repository := container.container_image.repository(partition)) is not None:
             statements += _pull(repository)
         if container.secrets:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pulumi
 import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document, service_trust
+from components.core.place import place_of
 
 __all__ = ["create_service_role"]
 
@@ -21,7 +21,7 @@ def create_service_role(
     Whoever needs the permissions at creation time (a state machine, a service) depends on the returned policy: IAM is
     eventually consistent, and the role alone exists before it may do anything.
     """
-    account_id = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=owner)).account_id
+    account_id = place_of(owner).account_id
     role = aws.iam.Role(
         name, description=description, assume_role_policy=service_trust(service, account_id), opts=owner.child()
     )

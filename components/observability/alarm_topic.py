@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.place import place_of
 from components.core.validation import Check, check
 from components.encryption import EncryptionKey
 
@@ -69,7 +70,7 @@ class AlarmTopic(Component):
         self.publish({"arn": self.arn, "topic_name": self.topic_name})
 
     def _policy(self) -> pulumi.Output[str]:
-        account_id = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
+        account_id = place_of(self).account_id
         return policy_document(
             [
                 Statement(

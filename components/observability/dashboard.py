@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.core.base import Component
+from components.core.place import place_of
 from components.core.validation import Check, check
 from components.observability.dashboard_body import dashboard_body
 from contracts.manifest import PatternManifest
@@ -45,12 +46,12 @@ class Dashboard(Component):
     def __init__(self, name: str, args: DashboardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"Dashboard {name!r}", args, _RULES)
-        invoke = pulumi.InvokeOutputOptions(parent=self)
+        place = place_of(self)
         known: pulumi.Output[dict[str, Any]] = pulumi.Output.all(
             texts=pulumi.Output.all(*args.manifests.values()),
-            partition=aws.get_partition_output(opts=invoke).partition,
-            region=aws.get_region_output(opts=invoke).region,
-            account=aws.get_caller_identity_output(opts=invoke).account_id,
+            partition=place.partition,
+            region=place.region,
+            account=place.account_id,
         )
         self.dashboard = aws.cloudwatch.Dashboard(
             name,

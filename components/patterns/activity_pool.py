@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.pool_scaling import PoolScaling, PoolScalingArgs
 from components.compute.task_definition import TaskDefinition
 from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
+from components.core.place import place_of
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
 from components.manifest import dead_letter_queue_ref, published
@@ -172,7 +172,7 @@ class ActivityPool(Component):
         self.publish({"state_machine_arn": self.state_machine.arn, "activity_arn": self.activity.arn})
 
     def _existing(self, name: str) -> BucketByName:
-        return BucketByName(name, aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition)
+        return BucketByName(name, place_of(self).partition)
 
     def _items(self, args: ActivityPoolArgs) -> tuple[Items, dict[str, Any] | None]:
         """Where they are, and what the handler gets of each; of a list's entry all."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.naming import MAX_PATTERN_NAME, check_name
 from components.core.outputs import json_text
+from components.core.place import place_of
 from components.core.validation import Check, check
 from components.encryption import EncryptionKey
 from components.manifest import published
@@ -103,7 +103,7 @@ class Airflow(Component):
 
     def _task_file(self, args: AirflowArgs) -> pulumi.Output[str]:
         network, definition = args.network, self.task.definition
-        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
+        region = place_of(self).region
         document: dict[str, Any] = {
             "pattern": self.name,
             "region": region,

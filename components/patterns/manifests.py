@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.backlog_scaling import BacklogScalingArgs
 from components.compute.scaling_args import QueueScalingArgs
 from components.compute.service import Service
 from components.compute.task import Task
 from components.core.base import Component
+from components.core.place import place_of
 from components.manifest import published, render, service_ref
 from components.stores.idempotency_table import IdempotencyTable
 from contracts.manifest import PatternManifest, ScalingRef, TaskRef
@@ -62,7 +62,6 @@ def pattern_manifest(
     pattern: str,
     *,
     scaling: ScalingRef | None = None,
-    region: pulumi.Input[str] | None = None,
     **values: pulumi.Input[Any],
 ) -> pulumi.Output[str]:
     """The manifest of the pattern `owner`, as JSON text.
@@ -70,13 +69,10 @@ def pattern_manifest(
     Args:
         owner, pattern: which, and of what kind.
         scaling: of its service.
-        region: where it is, if the caller has asked already.
         values: the other fields of `PatternManifest` that it has.
     """
-    if region is None:
-        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=owner)).region
     known = PatternManifest(name=owner.name, pattern=pattern, stack=pulumi.get_stack(), region="", scaling=scaling)
-    return render(known, region=region, **values)
+    return render(known, region=place_of(owner).region, **values)
 
 
 def worker_manifest(

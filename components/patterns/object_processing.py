@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.dispatcher import Dispatcher, DispatcherArgs
 from components.compute.task import Task
@@ -15,6 +14,7 @@ from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.iam import Statement
 from components.core.naming import MAX_PATTERN_NAME, check_name
+from components.core.place import place_of
 from components.core.validation import Check, OneOf, Range, check
 from components.encryption import EncryptionKey
 from components.manifest import dead_letter_queue_ref, published, queue_ref, service_ref
@@ -155,7 +155,7 @@ class ObjectProcessing(Component):
     def _read(self) -> list[Statement]:
         if self.bucket:
             return self.bucket.read()
-        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
+        partition = place_of(self).partition
         arn = pulumi.Output.concat("arn:", partition, ":s3:::", self.bucket_name)
         return [
             Statement(
@@ -243,13 +243,8 @@ class ObjectProcessing(Component):
 
     def manifest(self) -> pulumi.Output[str]:
         """What `ops` needs to know, as JSON text."""
-        dispatcher, account = (
-            self.dispatcher,
-            aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id,
-        )
-        region = aws.get_region_output(opts=pulumi.InvokeOutputOptions(parent=self)).region
-        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
-        bus_arn = pulumi.Output.concat("arn:", partition, ":events:", region, ":", account, ":event-bus/default")
+        dispatcher = self.dispatcher
+        bus_arn = place_of(self).arn("events", "event-bus/default")
         queues = [dead_letter_queue_ref(self.rule.dead_letter_queue, Holds.UNDELIVERED_EVENTS)]
         values: dict[str, pulumi.Input[Any]] = {}
         scaling = None
@@ -271,7 +266,6 @@ class ObjectProcessing(Component):
             self,
             PATTERN,
             scaling=scaling,
-            region=region,
             bus=published(BusRef, name="default", arn=bus_arn),
             rules=[published(RuleRef, name=rule.name, bus="default") for rule in self.rule.rules],
             bucket=published(BucketRef, name=self.bucket_name, prefix=self.args.prefix, suffix=self.args.suffix),

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.place import place_of
 from components.core.validation import Check, Range, check
 
 __all__ = ["EventBus", "EventBusArgs"]
@@ -90,7 +91,7 @@ class EventBus(Component):
         )
 
     def _create_policy(self, accounts: Sequence[str]) -> None:
-        partition = aws.get_partition_output(opts=pulumi.InvokeOutputOptions(parent=self)).partition
+        partition = place_of(self).partition
         principals = [pulumi.Output.concat("arn:", partition, ":iam::", account, ":root") for account in accounts]
         statement = Statement(
             sid="OtherAccountsPublish",

@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
 from components.core.outputs import json_text
+from components.core.place import place_of
 from components.core.validation import Check, OneOf, check
 from components.encryption import EncryptionKey
 from components.network import Network
@@ -226,10 +227,7 @@ class Broker(Component):
 
     def _allow_logs(self) -> aws.cloudwatch.LogResourcePolicy:
         """ActiveMQ's brokers write their logs themselves; RabbitMQ's use Amazon MQ's service-linked role."""
-        options = pulumi.InvokeOutputOptions(parent=self)
-        account_id = aws.get_caller_identity_output(opts=options).account_id
-        partition = aws.get_partition_output(opts=options).partition
-        region = aws.get_region_output(opts=options).region
+        partition, region, account_id = place_of(self)
         return aws.cloudwatch.LogResourcePolicy(
             f"{self.name}-logs",
             policy_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{self.name}-logs",

@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement
+from components.core.place import place_of
 from components.core.validation import check
 from components.network import Network
 from components.stores.bucket import Bucket, BucketArgs
@@ -16,7 +17,7 @@ from components.workflows.airflow_args import (
     WebserverAccess,
     requirements_text,
 )
-from components.workflows.airflow_role import Place, create_execution_role
+from components.workflows.airflow_role import create_execution_role
 
 __all__ = ["AirflowEnvironment", "AirflowEnvironmentArgs", "WebserverAccess"]
 
@@ -43,7 +44,7 @@ class AirflowEnvironment(Component):
         self.environment_name = f"{pulumi.get_project()}-{pulumi.get_stack()}-{name}".replace(".", "-")
         # MWAA refuses a bucket without versions or with public access.
         self.bucket = Bucket(f"{name}-dags", BucketArgs(versioned=True, events=False, force_destroy=True), self.child())
-        self._place = Place.of(self)
+        self._place = place_of(self)
         self.role, policy = create_execution_role(
             self, self.environment_name, self.bucket, self._place, args.statements
         )

@@ -6,41 +6,18 @@ Source: MWAA user guide, "Amazon MWAA execution role", with each action named an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.place import Place
 from components.stores.bucket import Bucket
 
-__all__ = ["Place", "create_execution_role"]
+__all__ = ["create_execution_role"]
 
 _SERVICES = ("airflow.amazonaws.com", "airflow-env.amazonaws.com")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the environment is: parts of the ARNs that are known before it."""
-
-    partition: pulumi.Input[str]
-    region: pulumi.Input[str]
-    account: pulumi.Input[str]
-
-    @classmethod
-    def of(cls, owner: Component) -> Place:
-        options = pulumi.InvokeOutputOptions(parent=owner)
-        return cls(
-            aws.get_partition_output(opts=options).partition,
-            aws.get_region_output(opts=options).region,
-            aws.get_caller_identity_output(opts=options).account_id,
-        )
-
-    def arn(self, service: str, resource: str) -> pulumi.Output[str]:
-        return pulumi.Output.concat(
-            "arn:", self.partition, f":{service}:", self.region, ":", self.account, f":{resource}"
-        )
 
 
 def create_execution_role(
@@ -55,7 +32,7 @@ def create_execution_role(
                 Statement(
                     actions=["sts:AssumeRole"],
                     principals={"Service": list(_SERVICES)},
-                    conditions={"StringEquals": {"aws:SourceAccount": place.account}},
+                    conditions={"StringEquals": {"aws:SourceAccount": place.account_id}},
                 )
             ]
         ),
@@ -150,7 +127,7 @@ def _use_the_celery_queue(place: Place) -> list[Statement]:
             resources=["*"],
             conditions={
                 "StringEquals": {"kms:ViaService": pulumi.Output.concat("sqs.", place.region, ".amazonaws.com")},
-                "StringNotEquals": {"aws:ResourceAccount": place.account},
+                "StringNotEquals": {"aws:ResourceAccount": place.account_id},
             },
             why_any_resource="the key of MWAA's queue is AWS's own and unknown; the conditions exclude this account's "
             "keys and everything but SQS",

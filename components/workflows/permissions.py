@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_aws as aws
 
 from components.compute.cluster import Cluster
 from components.compute.task import Task
 from components.compute.task_definition import TASKS_SERVICE
 from components.core.base import Component
 from components.core.iam import Statement, pass_role
+from components.core.place import place_of
 
 __all__ = [
     "log_delivery",
@@ -28,15 +28,7 @@ _MANAGED_RULE = "StepFunctionsGetEventsForECSTaskRule"
 
 def state_machine_arn(owner: Component, physical_name: str) -> pulumi.Output[str]:
     """The ARN of a state machine that need not be there yet."""
-    return pulumi.Output.concat(_arn(owner, "states"), ":stateMachine:", physical_name)
-
-
-def _arn(owner: Component, service: str) -> pulumi.Output[str]:
-    options = pulumi.InvokeOutputOptions(parent=owner)
-    partition = aws.get_partition_output(opts=options).partition
-    region = aws.get_region_output(opts=options).region
-    account_id = aws.get_caller_identity_output(opts=options).account_id
-    return pulumi.Output.concat("arn:", partition, f":{service}:", region, ":", account_id)
+    return place_of(owner).arn("states", f"stateMachine:{physical_name}")
 
 
 def report_statements(arn: pulumi.Input[str]) -> list[Statement]:
@@ -73,7 +65,7 @@ def task_statements(owner: Component, tasks: Sequence[tuple[Task, bool]]) -> lis
     if roles:
         statements.append(pass_role([arn for pair in roles.values() for arn in pair], TASKS_SERVICE))
     if any(watched for _, watched in tasks):
-        rule = pulumi.Output.concat(_arn(owner, "events"), f":rule/{_MANAGED_RULE}")
+        rule = place_of(owner).arn("events", f"rule/{_MANAGED_RULE}")
         statements.append(
             Statement(actions=["events:DescribeRule", "events:PutRule", "events:PutTargets"], resources=[rule])
         )

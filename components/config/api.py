@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
 from components.config.queue_worker import IdempotencySettings, QueueSettings, ScalingSettings
+from components.config.scaling import TaskRangeSettings
 
 __all__ = [
     "AcceptSettings",
@@ -129,7 +130,7 @@ class HttpApiSettings(Settings):
         return self
 
 
-class ApiScalingSettings(Settings):
+class ApiScalingSettings(TaskRangeSettings):
     """How many tasks run."""
 
     min: int = Field(
@@ -148,14 +149,6 @@ class ApiScalingSettings(Settings):
         description="a whole number from 1 to 1,000,000 requests a minute to aim at, too; with a load balancer only; "
         "default not followed",
     )
-
-    @field_validator("max")
-    @classmethod
-    def _not_below_min(cls, value: int, info: ValidationInfo) -> int:
-        least = info.data.get("min")
-        if least is not None and value < least:
-            raise ValueError(f"is {value}, less than min ({least}); lower min or raise max")
-        return value
 
 
 class ApiAlarmSettings(Settings):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
 from components.config.queue_worker import IdempotencySettings
-from components.config.scaling import headroom_field
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS
+from components.config.scaling import BacklogSettings, headroom_field, latency_field, processing_field
 
 __all__ = [
     "KafkaReadingSettings",
@@ -74,25 +73,12 @@ class KafkaReadingSettings(Settings):
     )
 
 
-class KafkaScalingSettings(Settings):
+class KafkaScalingSettings(BacklogSettings):
     """How many tasks run; a partition has one worker at a time."""
 
-    acceptable_latency_seconds: float = Field(
-        DEFAULT_ACCEPTABLE_LATENCY_SECONDS,
-        gt=0,
-        le=86400,
-        description="seconds a record may wait, over 0 to 86,400; less than 300 cannot be kept with min 0, and the "
-        "program warns of it; default 900, which is kept for 95 % of the records of steady, unpredictable and burst "
-        "traffic (docs/scaling.md)",
-    )
-    processing_seconds: float = Field(
-        1,
-        gt=0,
-        le=7200,
-        description="seconds that one task spends on one record, over 0 to 7,200, not above "
-        "acceptable_latency_seconds (with handler.concurrency, a record's own time divided by it); default 1",
-    )
-    headroom: float = headroom_field("records")
+    acceptable_latency_seconds: float = latency_field("record")
+    processing_seconds: float = processing_field("record")
+    headroom: float = headroom_field("record")
     min: int = Field(
         0, ge=0, le=1000, description="a whole number from 0 to 1,000 tasks; default 0: none while there is no lag"
     )
@@ -102,25 +88,6 @@ class KafkaScalingSettings(Settings):
         le=1000,
         description="a whole number from 1 to the topic's partitions, not below min; default the partitions",
     )
-
-    @field_validator("processing_seconds")
-    @classmethod
-    def _fast_enough(cls, value: float, info: ValidationInfo) -> float:
-        latency = info.data.get("acceptable_latency_seconds")
-        if latency is not None and value > latency:
-            raise ValueError(
-                f"is {value:g}, more than acceptable_latency_seconds ({latency:g}): no number of tasks can be that "
-                "fast; raise the latency"
-            )
-        return value
-
-    @field_validator("max")
-    @classmethod
-    def _not_below_min(cls, value: int | None, info: ValidationInfo) -> int | None:
-        least = info.data.get("min")
-        if value is not None and least is not None and value < least:
-            raise ValueError(f"is {value}, less than min ({least}); lower min or raise max")
-        return value
 
 
 class KafkaWorkerAlarmSettings(Settings):

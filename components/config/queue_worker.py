@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
-from components.config.scaling import headroom_field
+from components.config.scaling import BacklogSettings, headroom_field, latency_field, processing_field
 from contracts import event_pattern
-from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, ScalingPolicy
+from contracts.scaling import ScalingPolicy
 
 __all__ = ["DeliverySettings", "IdempotencySettings", "QueueSettings", "QueueWorkerSettings", "ScalingSettings"]
 
@@ -60,7 +60,7 @@ class QueueSettings(Settings):
         return self
 
 
-class ScalingSettings(Settings):
+class ScalingSettings(BacklogSettings):
     """How many tasks run."""
 
     policy: ScalingPolicy = Field(
@@ -68,45 +68,13 @@ class ScalingSettings(Settings):
         description="backlog-per-task (tracks messages per running task) or queue-depth (steps on visible messages); "
         "default backlog-per-task",
     )
-    acceptable_latency_seconds: float = Field(
-        DEFAULT_ACCEPTABLE_LATENCY_SECONDS,
-        gt=0,
-        le=86400,
-        description="seconds a message may wait, over 0 to 86,400; less than 300 cannot be kept with min 0, and the "
-        "program warns of it; default 900, which is kept for 95 % of the messages of steady, unpredictable and burst "
-        "traffic (docs/scaling.md)",
-    )
-    processing_seconds: float = Field(
-        1,
-        gt=0,
-        le=7200,
-        description="seconds that one task spends on one message, over 0 to 7,200, not above "
-        "acceptable_latency_seconds (with handler.concurrency, a message's own time divided by it); default 1",
-    )
-    headroom: float = headroom_field("messages")
+    acceptable_latency_seconds: float = latency_field("message")
+    processing_seconds: float = processing_field("message")
+    headroom: float = headroom_field("message")
     min: int = Field(
         0, ge=0, le=5000, description="a whole number from 0 to 5,000 tasks; default 0, which costs nothing"
     )
     max: int = Field(10, ge=1, le=5000, description="a whole number from 1 to 5,000 tasks, not below min; default 10")
-
-    @field_validator("processing_seconds")
-    @classmethod
-    def _fast_enough(cls, value: float, info: ValidationInfo) -> float:
-        latency = info.data.get("acceptable_latency_seconds")
-        if latency is not None and value > latency:
-            raise ValueError(
-                f"is {value:g}, more than acceptable_latency_seconds ({latency:g}): no number of tasks can be that "
-                "fast; raise the latency"
-            )
-        return value
-
-    @field_validator("max")
-    @classmethod
-    def _not_below_min(cls, value: int, info: ValidationInfo) -> int:
-        least = info.data.get("min")
-        if least is not None and value < least:
-            raise ValueError(f"is {value}, less than min ({least}); lower min or raise max")
-        return value
 
 
 class DeliverySettings(Settings):

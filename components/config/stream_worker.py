@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
 from components.config.queue_worker import DeliverySettings, IdempotencySettings
+from components.config.scaling import TaskRangeSettings
 from components.config.streams import StreamSettings
 from contracts import event_pattern
 
@@ -78,7 +79,7 @@ class ReadingSettings(Settings):
     )
 
 
-class StreamScalingSettings(Settings):
+class StreamScalingSettings(TaskRangeSettings):
     """How many tasks run; a shard has one worker at a time."""
 
     acceptable_latency_seconds: float = Field(
@@ -94,14 +95,6 @@ class StreamScalingSettings(Settings):
         description="a whole number from 1 to 5,000 tasks, not below min nor above the shards; default the shards, or "
         "4 of an on-demand stream",
     )
-
-    @field_validator("max")
-    @classmethod
-    def _not_below_min(cls, value: int | None, info: ValidationInfo) -> int | None:
-        least = info.data.get("min")
-        if value is not None and least is not None and value < least:
-            raise ValueError(f"is {value}, less than min ({least}); lower min or raise max")
-        return value
 
 
 class StreamWorkerAlarmSettings(Settings):

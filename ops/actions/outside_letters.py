@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from contracts.brokers import ENGINES, METRICS_NAMESPACE, BrokerEngine, depth_dimensions
@@ -48,8 +47,7 @@ def _depth(aws: Aws, broker: BrokerRef, queue: str, what: str) -> int:
     from ops.actions.replay.rabbitmq import count_rabbitmq
 
     try:
-        # It counts the queue that is named as that of the dead letters.
-        return count_rabbitmq(aws, dataclasses.replace(broker, dead_letter_queue=queue))
+        return count_rabbitmq(aws, broker, queue)
     except OpsError as error:
         raise OpsError(f"{doing}, and {error.message}", error.hint) from error
 

@@ -78,19 +78,19 @@ def peek_rabbitmq(aws: Aws, broker: BrokerRef, limit: int, stop: threading.Event
     return found
 
 
-def count_rabbitmq(aws: Aws, broker: BrokerRef) -> int:
-    """Messages that wait in the dead-letter queue.
+def count_rabbitmq(aws: Aws, broker: BrokerRef, queue: str) -> int:
+    """Messages that wait in a queue of the worker's.
 
     Raises:
         OpsError: the broker cannot be reached, refuses the login, or has no such queue.
     """
     with _channel(aws, broker) as channel:
-        return _waiting(channel, broker)
+        return _waiting(channel, queue)
 
 
-def _waiting(channel: BlockingChannel, broker: BrokerRef) -> int:
+def _waiting(channel: BlockingChannel, queue: str) -> int:
     # Passive: it is asked for, and not made.
-    return int(channel.queue_declare(broker.dead_letter_queue, passive=True).method.message_count)
+    return int(channel.queue_declare(queue, passive=True).method.message_count)
 
 
 def _move(
@@ -102,7 +102,7 @@ def _move(
     report: QueueReport,
 ) -> None:
     begun, tally, pace = time.monotonic(), Tally(), Pace(options.rate)
-    report.found = _waiting(channel, broker)
+    report.found = _waiting(channel, broker.dead_letter_queue)
     limit = report.found if options.max_messages is None else min(options.max_messages, report.found)
     try:
         for _ in range(limit):

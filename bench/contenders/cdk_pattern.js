@@ -1,4 +1,4 @@
-// node cdk_app.js N: synthesises N QueueProcessingFargateServices, and prints how many resources that makes.
+// node cdk_pattern.js N: synthesises N QueueProcessingFargateServices, and prints how many resources that makes.
 // CDK_LIB is the folder with aws-cdk-lib in its node_modules, CDK_OUT where the template goes.
 const { createRequire } = require("module");
 const path = require("path");
@@ -12,7 +12,7 @@ const patterns = load("aws-cdk-lib/aws-ecs-patterns");
 const workers = Number(process.argv[2]);
 const app = new cdk.App({ outdir: process.env.CDK_OUT, analyticsReporting: false });
 let resources = 0;
-// CloudFormation allows 500 resources in a stack: 20 workers (385 resources) fit into one.
+// CloudFormation allows 500 resources in a stack: 20 workers (338 resources) fit into one.
 for (let first = 0; first < workers; first += 20) {
   const stack = new cdk.Stack(app, `Workers${first}`);
   const vpc = new ec2.Vpc(stack, "Vpc", { maxAzs: 2, natGateways: 0 });

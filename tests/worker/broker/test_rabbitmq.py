@@ -251,6 +251,21 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
     assert shop.waiting() == 0
 
 
+def test_somebody_elses_consumer_is_told_of_and_not_waited_for_for_ever(
+    account: Account, tmp_path: Path, rabbitmq: RabbitMq
+) -> None:
+    shop = RabbitShop(account, tmp_path, rabbitmq)
+    shop.declare()
+    with rabbitmq.connect() as connection, shop.worker(BROKER_ORDERED="true") as worker:
+        channel = connection.channel()
+        tag = channel.basic_consume(shop.queue, lambda *_: None)
+        worker.wait_until_consuming()
+        assert "(1 of them): order is not kept" in worker.text()
+        channel.basic_cancel(tag)
+        shop.send([envelope("k")])
+        wait_for("the effect", shop.effects)
+
+
 def test_order_is_kept_when_the_active_task_is_killed(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:
     shop = RabbitShop(account, tmp_path, rabbitmq)
     settings = {"BROKER_ORDERED": "true", "MAX_RECEIVE_COUNT": "20", "BROKER_PREFETCH": "10"}

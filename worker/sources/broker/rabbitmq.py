@@ -238,7 +238,7 @@ class RabbitLink(Link):
                 self._connection.ioloop.call_later(_LOOK_SECONDS, look)
                 return
             if others:
-                logger.warning("%d others consume %s, so that order is not kept", others, self._settings.queue)
+                logger.warning("others consume %s too (%d of them): order is not kept", self._settings.queue, others)
             self._begin()
 
         channel.queue_declare(name, exclusive=True, arguments=arguments, callback=look)

@@ -98,7 +98,6 @@ class Recorder(Mocks):
     """Records registrations; answers with plausible outputs."""
 
     resources: list[Resource] = field(default_factory=list)
-    stack_outputs: dict[str, Any] = field(default_factory=dict)
     preview: bool = False
     """Answer with the inputs only: what is missing is unknown then, as it is before a resource exists."""
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -1,13 +1,8 @@
 // node cdk_same_resources.js N: synthesises N queue workers with the AWS resources that `queue_workers` has, written
-// with CDK's constructs; prints how many resources that makes. CDK_LIB and CDK_OUT as in cdk_pattern.js.
-const { createRequire } = require("module");
-const path = require("path");
-
-const load = createRequire(path.join(process.env.CDK_LIB, "index.js"));
-const cdk = load("aws-cdk-lib");
+// with CDK's constructs; prints how many resources that makes.
+const { cdk, ec2, load, synthesise } = require("./cdk_stacks");
 const cloudwatch = load("aws-cdk-lib/aws-cloudwatch");
 const dynamodb = load("aws-cdk-lib/aws-dynamodb");
-const ec2 = load("aws-cdk-lib/aws-ec2");
 const ecs = load("aws-cdk-lib/aws-ecs");
 const events = load("aws-cdk-lib/aws-events");
 const iam = load("aws-cdk-lib/aws-iam");
@@ -98,21 +93,11 @@ function watch(stack, name, { queue, deadLetters, undelivered, service }) {
   alarm("NoRunningTask", service.metricCpuUtilization({ statistic: "SampleCount", period: minute }), 1, 10);
 }
 
-const workers = Number(process.argv[2]);
-const app = new cdk.App({ outdir: process.env.CDK_OUT, analyticsReporting: false });
-let resources = 0;
-// CloudFormation allows 500 resources in a stack.
-for (let first = 0; first < workers; first += 15) {
-  const stack = new cdk.Stack(app, `Workers${first}`);
-  const vpc = new ec2.Vpc(stack, "Vpc", { maxAzs: 2, natGateways: 0 });
-  const shared = {
-    bus: new events.EventBus(stack, "Events"),
-    cluster: new ecs.Cluster(stack, "Cluster", { vpc }),
-    securityGroup: new ec2.SecurityGroup(stack, "Tasks", { vpc }),
-  };
-  for (let number = first; number < Math.min(first + 15, workers); number++) {
-    worker(stack, `Orders${number}`, shared);
-  }
-}
-for (const stack of app.synth().stacks) resources += Object.keys(stack.template.Resources).length;
-console.log(resources);
+const share = (stack, vpc) => ({
+  bus: new events.EventBus(stack, "Events"),
+  cluster: new ecs.Cluster(stack, "Cluster", { vpc }),
+  securityGroup: new ec2.SecurityGroup(stack, "Tasks", { vpc }),
+});
+
+// 15 workers are 440 resources.
+synthesise(15, share, worker);

@@ -227,7 +227,7 @@ class Broker(Component):
 
     def _allow_logs(self) -> aws.cloudwatch.LogResourcePolicy:
         """ActiveMQ's brokers write their logs themselves; RabbitMQ's use Amazon MQ's service-linked role."""
-        partition, region, account_id = place_of(self)
+        place = place_of(self)
         return aws.cloudwatch.LogResourcePolicy(
             f"{self.name}-logs",
             policy_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{self.name}-logs",
@@ -236,12 +236,8 @@ class Broker(Component):
                     Statement(
                         principals={"Service": "mq.amazonaws.com"},
                         actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                        resources=[
-                            pulumi.Output.concat(
-                                "arn:", partition, ":logs:", region, ":", account_id, ":log-group:/aws/amazonmq/*"
-                            )
-                        ],
-                        conditions={"StringEquals": {"aws:SourceAccount": account_id}},
+                        resources=[place.arn("logs", "log-group:/aws/amazonmq/*")],
+                        conditions={"StringEquals": {"aws:SourceAccount": place.account_id}},
                     )
                 ]
             ),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from components.config.api import ServedApiSettings
 from components.config.base import PatternSettings, Settings
+from components.config.events import EventPattern, events_field
 from components.config.queue_worker import DeliverySettings
-from contracts import event_pattern
 
 __all__ = ["ApiKeySettings", "ApiPushSettings", "BasicLoginSettings", "ExistingApiSettings", "OAuthClientSettings"]
 
@@ -66,9 +65,7 @@ class ApiPushSettings(PatternSettings):
 
     pattern: Literal["api-push"] = Field(..., description="api-push")
     description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")
-    events: dict[str, Any] = Field(
-        ..., description="an EventBridge event pattern, e.g. {source: [pizza.service.com], detail-type: [OrderCreated]}"
-    )
+    events: EventPattern = events_field()
     api: ServedApiSettings | None = Field(None, description="an API of its own; exactly one of api and existing")
     existing: ExistingApiSettings | None = Field(
         None, description="an API that exists; exactly one of api and existing"
@@ -79,13 +76,6 @@ class ApiPushSettings(PatternSettings):
     delivery: DeliverySettings = Field(
         default_factory=DeliverySettings, description="EventBridge's retries; default 24 hours"
     )
-
-    @field_validator("events")
-    @classmethod
-    def _valid_pattern(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if problems := event_pattern.problems(value):
-            raise PydanticCustomError("event_pattern", "not an event pattern", {"problems": problems})
-        return value
 
     @model_validator(mode="after")
     def _one_api(self) -> Self:

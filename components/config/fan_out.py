@@ -8,15 +8,9 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.config.base import PatternSettings, Settings
-from components.config.compute import CapacitySettings, HandlerSettings
-from components.config.queue_worker import (
-    DeliverySettings,
-    IdempotencySettings,
-    QueueSettings,
-    QueueWorkerAlarmSettings,
-    ScalingSettings,
-)
-from contracts import event_pattern, filter_policy
+from components.config.events import EventPattern
+from components.config.queue_worker import DeliverySettings, QueuedWorkSettings
+from contracts import filter_policy
 from contracts.filter_policy import FilterScope
 
 __all__ = ["FanOutSettings", "FanOutWorkerSettings", "FilterSettings", "TopicSettings"]
@@ -74,32 +68,10 @@ class TopicSettings(Settings):
         return self
 
 
-class FanOutWorkerSettings(Settings):
-    """One of the workers: a queue and the service that works it off."""
+class FanOutWorkerSettings(QueuedWorkSettings):
+    """One of the workers, with a queue and a service of its own."""
 
     filter: FilterSettings | None = Field(None, description="which messages it gets; default all")
-    handler: HandlerSettings = Field(..., description="the container that runs the handler")
-    queue: QueueSettings = Field(default_factory=QueueSettings, description="the queue; default a standard queue")
-    scaling: ScalingSettings = Field(default_factory=ScalingSettings, description="how many tasks run; default 0 to 10")
-    capacity: CapacitySettings = Field(
-        default_factory=CapacitySettings, description="on demand or Spot; default on demand"
-    )
-    idempotency: IdempotencySettings = Field(
-        default_factory=IdempotencySettings, description="how duplicates are dropped; default for 24 hours"
-    )
-    alarms: QueueWorkerAlarmSettings = Field(
-        default_factory=QueueWorkerAlarmSettings, description="thresholds; default see there"
-    )
-
-    @model_validator(mode="after")
-    def _visible_long_enough(self) -> Self:
-        visibility, processing = self.queue.visibility_timeout_seconds, self.scaling.processing_seconds
-        if visibility is not None and visibility < processing:
-            raise ValueError(
-                f"queue.visibility_timeout_seconds is {visibility}, less than scaling.processing_seconds "
-                f"({processing:g}): every message would be received twice; leave it unset or raise it"
-            )
-        return self
 
 
 class FanOutSettings(PatternSettings):
@@ -107,7 +79,7 @@ class FanOutSettings(PatternSettings):
 
     pattern: Literal["fan-out"] = Field(..., description="fan-out")
     description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")
-    events: dict[str, Any] | None = Field(
+    events: EventPattern | None = Field(
         None,
         description="an EventBridge event pattern; default: none, producers publish to the topic themselves",
     )
@@ -123,13 +95,6 @@ class FanOutSettings(PatternSettings):
     delivery: DeliverySettings = Field(
         default_factory=DeliverySettings, description="EventBridge's retries; default 24 hours"
     )
-
-    @field_validator("events")
-    @classmethod
-    def _valid_pattern(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None and (problems := event_pattern.problems(value)):
-            raise PydanticCustomError("event_pattern", "not an event pattern", {"problems": problems})
-        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

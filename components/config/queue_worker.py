@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
+from components.config.events import EventPattern, events_field
 from components.config.scaling import BacklogSettings, headroom_field, latency_field, processing_field
-from contracts import event_pattern
 from contracts.scaling import ScalingPolicy
 
-__all__ = ["DeliverySettings", "IdempotencySettings", "QueueSettings", "QueueWorkerSettings", "ScalingSettings"]
+__all__ = [
+    "DeliverySettings",
+    "IdempotencySettings",
+    "QueueSettings",
+    "QueueWorkerSettings",
+    "QueuedWorkSettings",
+    "ScalingSettings",
+]
 
 
 class QueueSettings(Settings):
@@ -109,22 +115,14 @@ class QueueWorkerAlarmSettings(Settings):
     )
 
 
-class QueueWorkerSettings(PatternSettings):
-    """Events of the stack's bus that match a pattern go through a queue to Fargate workers that scale with it."""
+class QueuedWorkSettings(Settings):
+    """A queue and the service that works it off."""
 
-    pattern: Literal["queue-worker"] = Field(..., description="queue-worker")
-    description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")
-    events: dict[str, Any] = Field(
-        ..., description="an EventBridge event pattern, e.g. {source: [pizza.service.com], detail-type: [OrderCreated]}"
-    )
     handler: HandlerSettings = Field(..., description="the container that runs the handler")
     queue: QueueSettings = Field(default_factory=QueueSettings, description="the queue; default a standard queue")
     scaling: ScalingSettings = Field(default_factory=ScalingSettings, description="how many tasks run; default 0 to 10")
     capacity: CapacitySettings = Field(
         default_factory=CapacitySettings, description="on demand or Spot; default on demand"
-    )
-    delivery: DeliverySettings = Field(
-        default_factory=DeliverySettings, description="EventBridge's retries; default 24 hours"
     )
     idempotency: IdempotencySettings = Field(
         default_factory=IdempotencySettings, description="how duplicates are dropped; default for 24 hours"
@@ -132,13 +130,6 @@ class QueueWorkerSettings(PatternSettings):
     alarms: QueueWorkerAlarmSettings = Field(
         default_factory=QueueWorkerAlarmSettings, description="thresholds; default see there"
     )
-
-    @field_validator("events")
-    @classmethod
-    def _valid_pattern(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if problems := event_pattern.problems(value):
-            raise PydanticCustomError("event_pattern", "not an event pattern", {"problems": problems})
-        return value
 
     @model_validator(mode="after")
     def _visible_long_enough(self) -> Self:
@@ -149,3 +140,14 @@ class QueueWorkerSettings(PatternSettings):
                 f"({processing:g}): every message would be received twice; leave it unset or raise it"
             )
         return self
+
+
+class QueueWorkerSettings(QueuedWorkSettings, PatternSettings):
+    """Events of the stack's bus that match a pattern go through a queue to Fargate workers that scale with it."""
+
+    pattern: Literal["queue-worker"] = Field(..., description="queue-worker")
+    description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")
+    events: EventPattern = events_field()
+    delivery: DeliverySettings = Field(
+        default_factory=DeliverySettings, description="EventBridge's retries; default 24 hours"
+    )

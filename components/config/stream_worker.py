@@ -5,15 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import CapacitySettings, HandlerSettings
+from components.config.events import EventPattern
 from components.config.queue_worker import DeliverySettings, IdempotencySettings
 from components.config.scaling import TaskRangeSettings
 from components.config.streams import StreamSettings
-from contracts import event_pattern
 
 __all__ = [
     "ReadingSettings",
@@ -119,7 +118,7 @@ class StreamWorkerSettings(PatternSettings):
     stream: StreamChoiceSettings = Field(
         default_factory=StreamChoiceSettings, description="the stream; default one of its own, on demand"
     )
-    events: dict[str, Any] | None = Field(
+    events: EventPattern | None = Field(
         None,
         description="an EventBridge event pattern: which events of the bus go into the stream; default none: producers "
         "put records themselves",
@@ -149,13 +148,6 @@ class StreamWorkerSettings(PatternSettings):
     alarms: StreamWorkerAlarmSettings = Field(
         default_factory=StreamWorkerAlarmSettings, description="thresholds; default see there"
     )
-
-    @field_validator("events")
-    @classmethod
-    def _valid_pattern(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value is not None and (problems := event_pattern.problems(value)):
-            raise PydanticCustomError("event_pattern", "not an event pattern", {"problems": problems})
-        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

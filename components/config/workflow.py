@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from components.config.base import PatternSettings, Settings
 from components.config.compute import HandlerSettings
+from components.config.events import EventPattern, events_field
 from components.config.queue_worker import DeliverySettings, IdempotencySettings
-from contracts import event_pattern
 
 __all__ = ["ExecutionSettings", "StepRetrySettings", "StepSettings", "WorkflowSettings"]
 
@@ -145,9 +144,7 @@ class WorkflowSettings(PatternSettings):
 
     pattern: Literal["workflow"] = Field(..., description="workflow")
     description: str | None = Field(None, max_length=512, description="a text of up to 512 characters; default none")
-    events: dict[str, Any] = Field(
-        ..., description="an EventBridge event pattern, e.g. {source: [pizza.service.com], detail-type: [OrderCreated]}"
-    )
+    events: EventPattern = events_field()
     steps: Annotated[tuple[StepSettings, ...], Field(min_length=1, max_length=MAX_STEPS)] = Field(
         ..., description="a list of 1 to 20 steps, in their order"
     )
@@ -167,13 +164,6 @@ class WorkflowSettings(PatternSettings):
         default_factory=IdempotencySettings,
         description="how a step of the same event is recognised when it comes again; default for 24 hours",
     )
-
-    @field_validator("events")
-    @classmethod
-    def _valid_pattern(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if problems := event_pattern.problems(value):
-            raise PydanticCustomError("event_pattern", "not an event pattern", {"problems": problems})
-        return value
 
     @field_validator("steps")
     @classmethod

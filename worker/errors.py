@@ -1,6 +1,6 @@
-"""Errors that a handler raises, or that stop the worker before it starts."""
+"""Errors that a handler raises, or that stop the worker before it starts, or that stand for a handler."""
 
-__all__ = ["NonRetryableError", "SettingsError"]
+__all__ = ["NonRetryableError", "SettingsError", "WorkerLostError"]
 
 
 class NonRetryableError(Exception):
@@ -13,3 +13,7 @@ class SettingsError(Exception):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+class WorkerLostError(Exception):
+    """The message was delivered more often than allowed, and no attempt came to an end: it may end its worker."""

@@ -12,10 +12,10 @@ from components.core.base import Component
 from components.core.errors import InvalidArgsError
 from components.core.iam import Statement
 from components.core.outputs import json_text
+from components.core.resource_policy import TOPIC_POLICY, ResourcePolicyBuilder
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
 from components.routers.subscriptions import TOPICS_SERVICE, Subscription
-from components.routers.topic_policy import TopicPolicyBuilder
 from components.stores.queue import DeadLetterQueue, DeadLetterQueueArgs
 
 __all__ = ["Topic", "TopicArgs"]
@@ -92,7 +92,7 @@ class Topic(Component):
         )
         self.arn: pulumi.Output[str] = self.topic.arn
         self.topic_name: pulumi.Output[str] = self.topic.name
-        self._policy = TopicPolicyBuilder(self.arn, f"Topic {name!r}")
+        self._policy = ResourcePolicyBuilder(TOPIC_POLICY, self.arn, f"Topic {name!r}")
         self.policy = aws.sns.TopicPolicy(
             f"{name}-policy", arn=self.arn, policy=self._policy.document(), opts=self.child()
         )

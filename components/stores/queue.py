@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from components.core.base import Component
 from components.core.iam import Statement
 from components.core.outputs import json_text
-from components.core.queue_policy import QueuePolicyBuilder
+from components.core.resource_policy import QUEUE_POLICY, ResourcePolicyBuilder
 from components.core.validation import Check, Range, check
 from components.encryption import EncryptionKey
 
@@ -140,7 +140,7 @@ class _SqsQueue(Component):
         self.arn: pulumi.Output[str] = self.queue.arn
         self.url: pulumi.Output[str] = self.queue.url
         self.queue_name: pulumi.Output[str] = self.queue.name
-        self._policy = QueuePolicyBuilder(self.arn, f"{type(self).__name__} {self.name!r}")
+        self._policy = ResourcePolicyBuilder(QUEUE_POLICY, self.arn, f"{type(self).__name__} {self.name!r}")
         self.policy = aws.sqs.QueuePolicy(
             f"{self.name}-policy", queue_url=self.url, policy=self._policy.document(), opts=self.child()
         )

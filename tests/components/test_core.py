@@ -22,7 +22,8 @@ def all_components() -> list[type[Component]]:
     found = set()
     for module in pkgutil.walk_packages(components.__path__, "components."):
         for _, item in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(item, Component) and item is not Component and not item.__name__.startswith("_"):
+            made = item is not Component and not item.__name__.startswith("_") and not inspect.isabstract(item)
+            if issubclass(item, Component) and made:
                 found.add(item)
     return sorted(found, key=lambda item: item.__name__)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from components.core.errors import InvalidArgsError, InvalidNameError, PolicyError, PolicyWrittenError
-from components.core.queue_policy import QueuePolicyBuilder
+from components.core.resource_policy import QUEUE_POLICY, ResourcePolicyBuilder
 from components.encryption import EncryptionKey
 from components.stores.queue import Queue, QueueArgs, visibility_for
 from tests.recorder import ACCOUNT, REGION, policy_of, record
@@ -88,7 +88,7 @@ def test_sources_of_one_service_share_a_statement_also_when_they_come_late():
 
 def test_a_source_that_comes_after_the_policy_was_written_is_an_error():
     def program() -> None:
-        builder = QueuePolicyBuilder("arn:queue", "Queue 'orders'")
+        builder = ResourcePolicyBuilder(QUEUE_POLICY, "arn:queue", "Queue 'orders'")
         document = builder.document()
 
         def late(_: str) -> None:

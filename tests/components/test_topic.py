@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.core.errors import InvalidArgsError
+from components.core.errors import InvalidArgsError, PolicyError
 from components.encryption import EncryptionKey
 from components.routers.subscriptions import (
     EmailSubscription,
@@ -48,6 +48,16 @@ def test_a_topic_comes_with_its_policy_and_nothing_else():
     (deny,) = policy_of(recorder.one("TopicPolicy").inputs["policy"])
     assert deny["Effect"] == "Deny"
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_a_policy_that_sns_would_refuse_is_an_error():
+    def program() -> None:
+        topic = Topic("news")
+        for number in range(500):
+            topic.accept_from("events.amazonaws.com", f"arn:aws:events:{REGION}:{ACCOUNT}:rule/bus/long-name-{number}")
+
+    with pytest.raises(PolicyError, match=r"Topic 'news': .* SNS allows 100 and 30,720\. Connect fewer"):
+        record(program)
 
 
 def test_a_fifo_topic():

@@ -12,8 +12,10 @@ from contracts.events import Event
 from contracts.messages import Failure
 from worker import logs
 from worker.backoff import retry_delay_seconds, spread
+from worker.errors import WorkerLostError
 from worker.execution import Executor, Result, Verdict
 from worker.logs import Field, Outcome
+from worker.outcomes import log_outcome, why_not_tried
 from worker.sources.broker.hand import Hand
 from worker.sources.broker.lanes import Lanes
 from worker.sources.broker.messages import Acknowledge, DeadLetter, Disposition, GiveBack, Message, Park
@@ -24,10 +26,6 @@ MAX_HOLD_SECONDS = 30.0
 """Between two looks at a key that is taken, or at a table that cannot be reached."""
 
 logger = logging.getLogger(__name__)
-
-
-class WorkerLostError(Exception):
-    """The message was delivered more often than allowed, and no attempt came to an end: it may end its worker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,23 +75,31 @@ class Handling:
     def _settle(self, message: Message, verdict: Verdict, started: float) -> None:
         if verdict.result in (Result.HANDLED, Result.DUPLICATE):
             self._leave(message, Acknowledge())
-            _log(logging.INFO, Outcome(verdict.result.value), started)
+            log_outcome(logger, logging.INFO, Outcome(verdict.result.value), started)
         elif verdict.result is Result.FAILED and verdict.error is not None:
             last = self.max_receive_count is not None and message.receive_count >= self.max_receive_count
             if verdict.retryable and not last:
                 delay = spread(retry_delay_seconds(message.receive_count))
-                _log(logging.WARNING, Outcome.RETRY, started, {Field.DELAY_SECONDS: round(delay, 1)}, verdict.error)
+                log_outcome(
+                    logger,
+                    logging.WARNING,
+                    Outcome.RETRY,
+                    started,
+                    {Field.DELAY_SECONDS: round(delay, 1)},
+                    verdict.error,
+                )
                 self._later(message, delay, receive_count=message.receive_count)
             else:
                 self._give_up(message, verdict.error, retryable=verdict.retryable, started=started)
         else:
             # Through no fault of the message: the attempt does not count.
             delay = _pause_seconds(verdict)
-            _log(
+            log_outcome(
+                logger,
                 logging.WARNING if verdict.result is Result.UNAVAILABLE else logging.INFO,
                 Outcome.GIVEN_BACK,
                 started,
-                {Field.REASON: _why(verdict), Field.DELAY_SECONDS: round(delay, 1)},
+                {Field.REASON: why_not_tried(verdict), Field.DELAY_SECONDS: round(delay, 1)},
             )
             self._later(message, delay, receive_count=message.receive_count - 1)
 
@@ -120,7 +126,7 @@ class Handling:
             failed_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
         self._leave(message, DeadLetter(failure=failure))
-        _log(logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: failure.message}, error)
+        log_outcome(logger, logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: failure.message}, error)
 
 
 def _pause_seconds(verdict: Verdict) -> float:
@@ -128,29 +134,3 @@ def _pause_seconds(verdict: Verdict) -> float:
     if verdict.retry_after_seconds is None:
         return pause
     return min(MAX_HOLD_SECONDS, verdict.retry_after_seconds + spread(1.0))  # by then the key is free
-
-
-def _why(verdict: Verdict) -> str:
-    if verdict.result is Result.BUSY:
-        return "another worker is handling the same idempotency key"
-    return f"the idempotency table is not available ({verdict.error})"
-
-
-def _log(
-    level: int,
-    outcome: Outcome,
-    started: float,
-    fields: dict[str, object] | None = None,
-    error: Exception | None = None,
-) -> None:
-    extra: dict[str, object] = {
-        Field.OUTCOME: outcome.value,
-        Field.DURATION_MS: round((time.monotonic() - started) * 1000, 1),
-        **(fields or {}),
-    }
-    trace = None
-    if error is not None:
-        extra[Field.ERROR] = type(error).__name__
-        # Of these two the text says all; there is no traceback of interest.
-        trace = None if isinstance(error, EventError | WorkerLostError) else error
-    logger.log(level, outcome.value, extra=extra, exc_info=trace)

@@ -14,6 +14,7 @@ from worker import logs
 from worker.backoff import retry_delay_seconds, spread
 from worker.execution import Executor, Result, Verdict
 from worker.logs import Field, Outcome
+from worker.outcomes import log_outcome, why_not_tried
 from worker.sources.queue.dead_letters import DeadLetters, failure_of
 from worker.sources.queue.hand import Hand
 from worker.sources.queue.messages import Message
@@ -87,7 +88,7 @@ class Handling:
             pause = _pause_seconds(verdict, waits)
             logger.warning(
                 "the last attempt waits: %s",
-                _why(verdict),
+                why_not_tried(verdict),
                 extra={Field.DELAY_SECONDS: round(pause, 3), Field.ERROR: _error_name(verdict.error)},
             )
             if self.stopping.wait(pause) or not self.hand.remaining_seconds(message):
@@ -97,7 +98,7 @@ class Handling:
     def _settle(self, message: Message, verdict: Verdict, started: float) -> bool:
         if verdict.result in (Result.HANDLED, Result.DUPLICATE):
             self.settlement.delete(message)
-            _log(logging.INFO, Outcome(verdict.result.value), started)
+            log_outcome(logger, logging.INFO, Outcome(verdict.result.value), started)
             return True
         if verdict.result is Result.FAILED and verdict.error is not None:
             if verdict.retryable and not self._last_attempt(message):
@@ -106,18 +107,19 @@ class Handling:
         # The receives that this costs do no harm: the last one waits here instead.
         delay = math.ceil(_pause_seconds(verdict, message.receive_count - 1))
         self.settlement.give_back([message], 0 if self.stopping.is_set() else delay)
-        _log(
+        log_outcome(
+            logger,
             logging.WARNING if verdict.result is Result.UNAVAILABLE else logging.INFO,
             Outcome.GIVEN_BACK,
             started,
-            {Field.REASON: _why(verdict), Field.DELAY_SECONDS: delay, Field.ERROR: _error_name(verdict.error)},
+            {Field.REASON: why_not_tried(verdict), Field.DELAY_SECONDS: delay, Field.ERROR: _error_name(verdict.error)},
         )
         return False
 
     def _retry(self, message: Message, error: Exception, started: float) -> bool:
         delay = retry_delay_seconds(message.receive_count)
         self.settlement.give_back([message], delay)
-        _log(logging.WARNING, Outcome.RETRY, started, {Field.DELAY_SECONDS: delay}, error)
+        log_outcome(logger, logging.WARNING, Outcome.RETRY, started, {Field.DELAY_SECONDS: delay}, error)
         return False
 
     def _give_up(self, message: Message, error: Exception, *, retryable: bool, started: float) -> bool:
@@ -126,7 +128,7 @@ class Handling:
             return self._retry(message, error, started)
         self.settlement.delete(message)
         # A contract error has no traceback of interest: the text has the path and the value.
-        _log(logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: failure.message}, error)
+        log_outcome(logger, logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: failure.message}, error)
         return True
 
 
@@ -137,30 +139,5 @@ def _pause_seconds(verdict: Verdict, tries: int) -> float:
     return min(pause, verdict.retry_after_seconds + spread(1.0))  # by then the key is free, one way or the other
 
 
-def _why(verdict: Verdict) -> str:
-    if verdict.result is Result.BUSY:
-        return "another worker is handling the same idempotency key"
-    return f"the idempotency table is not available ({verdict.error})"
-
-
 def _error_name(error: Exception | None) -> str | None:
     return None if error is None else type(error).__name__
-
-
-def _log(
-    level: int,
-    outcome: Outcome,
-    started: float,
-    fields: dict[str, object] | None = None,
-    error: Exception | None = None,
-) -> None:
-    extra: dict[str, object] = {
-        Field.OUTCOME: outcome.value,
-        Field.DURATION_MS: round((time.monotonic() - started) * 1000, 1),
-        **{name: value for name, value in (fields or {}).items() if value is not None},
-    }
-    trace = None
-    if error is not None:
-        extra[Field.ERROR] = type(error).__name__
-        trace = None if isinstance(error, EventError) else error
-    logger.log(level, outcome.value, extra=extra, exc_info=trace)

@@ -14,6 +14,7 @@ from worker import logs
 from worker.backoff import spread
 from worker.execution import Executor, Result, Verdict
 from worker.logs import Field, Outcome
+from worker.outcomes import log_outcome, why_not_tried
 from worker.sources.stream.lanes import Lanes, Work
 from worker.sources.stream.progress import Progress
 from worker.sources.stream.records import Record
@@ -113,7 +114,7 @@ class Handling(Generic[H]):
         with logs.context(lambda: _fields(work, attempt, event)):
             if event.replay_for and event.replay_for != self.application:
                 self._done(work)
-                _log(logging.INFO, Outcome.SKIPPED, started)
+                log_outcome(logger, logging.INFO, Outcome.SKIPPED, started)
                 return
             holding.begin(key)
             try:
@@ -125,14 +126,21 @@ class Handling(Generic[H]):
     def _settle(self, work: Work[H], verdict: Verdict, started: float) -> None:
         if verdict.result in (Result.HANDLED, Result.DUPLICATE):
             self._done(work)
-            _log(logging.INFO, Outcome(verdict.result.value), started)
+            log_outcome(logger, logging.INFO, Outcome(verdict.result.value), started)
         elif verdict.result is Result.FAILED and verdict.error is not None:
             if verdict.retryable and work.attempt < self.max_attempts:
                 delay = retry_delay_seconds(work.attempt)
                 work.attempt += 1
                 work.waits = 0
                 self.lanes.put_off(work, delay)
-                _log(logging.WARNING, Outcome.RETRY, started, {Field.DELAY_SECONDS: round(delay, 2)}, verdict.error)
+                log_outcome(
+                    logger,
+                    logging.WARNING,
+                    Outcome.RETRY,
+                    started,
+                    {Field.DELAY_SECONDS: round(delay, 2)},
+                    verdict.error,
+                )
             else:
                 self._give_up(work, verdict.error, started, retryable=verdict.retryable)
         else:
@@ -145,15 +153,11 @@ class Handling(Generic[H]):
             pause = min(pause, verdict.retry_after_seconds + spread(0.5))
         work.waits += 1
         self.lanes.put_off(work, pause)
-        busy = verdict.result is Result.BUSY
         logger.log(
-            logging.INFO if busy else logging.WARNING,
+            logging.INFO if verdict.result is Result.BUSY else logging.WARNING,
             "the record waits: %s",
-            "another worker is handling the same idempotency key" if busy else "the idempotency table is not available",
-            extra={
-                Field.DELAY_SECONDS: round(pause, 2),
-                **({} if verdict.error is None else {Field.REASON: str(verdict.error)}),
-            },
+            why_not_tried(verdict),
+            extra={Field.DELAY_SECONDS: round(pause, 2)},
         )
 
     def _give_up(self, work: Work[H], error: Exception, started: float, *, retryable: bool) -> None:
@@ -164,7 +168,7 @@ class Handling(Generic[H]):
             self.lanes.put_off(work, pause)
             return
         self._done(work)
-        _log(logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: str(error)[:1000]}, error)
+        log_outcome(logger, logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: str(error)[:1000]}, error)
 
     def _done(self, work: Work[H]) -> None:
         work.owner.progress.settle(work.record)
@@ -196,24 +200,3 @@ def _event_of(data: bytes) -> Event:
 
 def _pause_seconds(waits: int) -> float:
     return spread(min(0.5 * 2.0 ** min(waits, 10), MAX_WAIT_SECONDS))
-
-
-def _log(
-    level: int,
-    outcome: Outcome,
-    started: float,
-    fields: dict[str, object] | None = None,
-    error: Exception | None = None,
-) -> None:
-    if not logger.isEnabledFor(level):
-        return
-    extra: dict[str, object] = {
-        Field.OUTCOME: outcome.value,
-        Field.DURATION_MS: round((time.monotonic() - started) * 1000, 1),
-        **(fields or {}),
-    }
-    trace = None
-    if error is not None:
-        extra[Field.ERROR] = type(error).__name__
-        trace = None if isinstance(error, EventError) else error
-    logger.log(level, outcome.value, extra=extra, exc_info=trace)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from ops.faults import Fault
+from ops.faults import Fault, classify_code
 
-__all__ = ["TAKEN", "Answer", "Delivery", "Destination", "Refusal"]
+__all__ = ["TAKEN", "Answer", "Delivery", "Destination", "Refusal", "answers_of"]
 
 P = TypeVar("P", contravariant=True)
 
@@ -27,6 +27,22 @@ class Answer:
 
 
 TAKEN = Answer()
+
+
+def answers_of(response: Mapping[str, Any], count: int, *, name: str) -> list[Answer | None]:
+    """What SQS or SNS answered to a batch of `count` entries, whose ids are their numbers from 0.
+
+    Args:
+        name: of the destination, for the reason of a refusal.
+    """
+    answers: list[Answer | None] = [None] * count
+    for success in response.get("Successful", []):
+        answers[int(success["Id"])] = TAKEN
+    for failure in response.get("Failed", []):
+        reason = f"{name} refused it: {failure['Code']} {failure.get('Message', '')}".strip()
+        fault = classify_code(failure["Code"], 400 if failure.get("SenderFault") else 500)
+        answers[int(failure["Id"])] = Answer(fault, reason)
+    return answers
 
 
 class Destination(Protocol[P]):

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from ops.actions.queues import name_of
 from ops.actions.replay.batching import MAX_ENTRIES
-from ops.actions.replay.destinations.base import TAKEN, Answer
+from ops.actions.replay.destinations.base import Answer, answers_of
 from ops.actions.replay.messages import MAX_BYTES, Attributes, size_bytes
-from ops.faults import classify_code
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -63,14 +62,7 @@ class SqsQueue:
     def send(self, items: Sequence[tuple[str, QueueMessage]]) -> Sequence[Answer | None]:
         entries = [self.entry(str(number), token, message) for number, (token, message) in enumerate(items)]
         response = self._client.send_message_batch(QueueUrl=self.url, Entries=entries)
-        answers: list[Answer | None] = [None] * len(items)
-        for success in response.get("Successful", []):
-            answers[int(success["Id"])] = TAKEN
-        for failure in response.get("Failed", []):
-            reason = f"{self.name} refused it: {failure['Code']} {failure.get('Message', '')}".strip()
-            fault = classify_code(failure["Code"], 400 if failure.get("SenderFault") else 500)
-            answers[int(failure["Id"])] = Answer(fault, reason)
-        return answers
+        return answers_of(response, len(items), name=self.name)
 
     def entry(self, entry_id: str, token: str, message: QueueMessage) -> SendMessageBatchRequestEntryTypeDef:
         """The SendMessageBatch entry; the token is the deduplication id of a FIFO queue."""

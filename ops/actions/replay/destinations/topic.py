@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ops.actions.replay.destinations.base import TAKEN, Answer
-from ops.faults import classify_code
+from ops.actions.replay.destinations.base import Answer, answers_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -38,11 +37,4 @@ class SnsTopic:
     def send(self, items: Sequence[tuple[str, str]]) -> Sequence[Answer | None]:
         entries: list[Any] = [{"Id": str(number), "Message": text} for number, (_, text) in enumerate(items)]
         response = self._client.publish_batch(TopicArn=self._arn, PublishBatchRequestEntries=entries)
-        answers: list[Answer | None] = [None] * len(items)
-        for success in response.get("Successful", []):
-            answers[int(success["Id"])] = TAKEN
-        for failure in response.get("Failed", []):
-            reason = f"{self.name} refused it: {failure['Code']} {failure.get('Message', '')}".strip()
-            fault = classify_code(failure["Code"], 400 if failure.get("SenderFault") else 500)
-            answers[int(failure["Id"])] = Answer(fault, reason)
-        return answers
+        return answers_of(response, len(items), name=self.name)

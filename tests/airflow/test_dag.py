@@ -53,12 +53,14 @@ class Scheduler:
         task = self.stack.manifest.task
         assert task is not None
         ecs = self.stack.client("ecs")
-        arns = [
+        arns = {  # one that ends between the two calls is in both
             arn
             for status in ("RUNNING", "STOPPED")
             for arn in ecs.list_tasks(cluster=task.cluster, desiredStatus=status)["taskArns"]
-        ]
-        found: list[dict[str, Any]] = ecs.describe_tasks(cluster=task.cluster, tasks=arns)["tasks"] if arns else []
+        }
+        if not arns:
+            return []
+        found: list[dict[str, Any]] = ecs.describe_tasks(cluster=task.cluster, tasks=sorted(arns))["tasks"]
         return found
 
 

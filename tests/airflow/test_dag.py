@@ -107,7 +107,7 @@ def test_the_dag_runs_a_fargate_task_and_hears_of_its_end(tmp_path: Path):
 
 
 def test_a_killed_airflow_worker_starts_no_second_task(tmp_path: Path):
-    with airflow(tmp_path / "checkout", BAKING_SECONDS="12") as scheduler:
+    with airflow(tmp_path / "checkout", BAKING_SECONDS="45") as scheduler:
         # GIVEN a worker that is killed while its Fargate task runs
         arguments = ("dags", "test", "run_fargate_task", LOGICAL_DATE, "--conf", conf("margherita"))
         with open(os.devnull, "w") as null:

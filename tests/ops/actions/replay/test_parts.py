@@ -133,7 +133,7 @@ def test_what_a_lane_did_not_get_another_one_takes() -> None:
     waiting = threading.Thread(target=lambda: taken.append(snapshot.reserve(10)))
     waiting.start()
     snapshot.received(10, 4)
-    waiting.join(5)
+    waiting.join(20)
 
     assert taken == [6]
 

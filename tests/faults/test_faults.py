@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -229,6 +231,27 @@ def test_fifo_inside_the_deduplication_window_loses_nothing(scene: Scene) -> Non
 
     assert (report.moved, report.destinations) == (20, {"orders.fifo": 20})
     assert scene.counts(origin)[0] == 20
+
+
+def test_on_fifo_a_run_does_not_end_while_an_answer_is_on_its_way(scene: Scene, proxy: FaultsProxy) -> None:
+    dlq, origin = scene.queue("orders-dlq.fifo"), scene.queue("orders.fifo")
+    scene.fill(dlq, numbered(30))
+    handed_out = threading.Event()
+
+    def until_others_came_back_empty(request: Request) -> None:
+        handed_out.set()
+        deadline = time.monotonic() + 20
+        while proxy.calls["ReceiveMessage"] < 10 and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    # The first lane's messages hold back the rest of their group: to the other lanes the queue looks empty.
+    proxy.inject("ReceiveMessage", Fault.DELAYED, seconds=0, then=until_others_came_back_empty)
+    proxy.inject("ReceiveMessage", Fault.DELAYED, times=None, when=lambda request: not handed_out.wait(20))
+
+    report = scene.replay(dlq, origin)
+
+    assert (report.moved, report.left, report.complete) == (30, 0, True)
+    assert scene.bodies(origin) == numbered(30)
 
 
 def test_a_standard_queue_can_be_replayed_into_a_fifo_queue(scene: Scene) -> None:

@@ -25,7 +25,11 @@ REGION = "ap-southeast-2"
 _ACCOUNTS = itertools.count(random.randrange(10**11, 9 * 10**11))
 
 
-_PORTS = range(20_000, 32_000)  # below the kernel's ephemeral range: no outgoing connection takes one in between
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# Below the kernel's ephemeral range: no outgoing connection takes one in between. No two test processes share one: a
+# port is free until its server listens, and while that is down.
+_PORTS = range(20_000 + _WORKER % _WORKERS, 32_000, _WORKERS)
 _port_numbers = iter(random.Random().sample(_PORTS, len(_PORTS)))
 
 
@@ -88,13 +92,13 @@ def running_emulator(home: Path, *arguments: str, module: str = "ops.local.serve
     finally:
         server.terminate()
         try:
-            server.wait(10)
+            server.wait(30)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
 
 
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.poll() is not None:

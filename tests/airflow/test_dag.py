@@ -53,12 +53,14 @@ class Scheduler:
         task = self.stack.manifest.task
         assert task is not None
         ecs = self.stack.client("ecs")
-        arns = [
+        arns = {  # one that ends between the two calls is in both
             arn
             for status in ("RUNNING", "STOPPED")
             for arn in ecs.list_tasks(cluster=task.cluster, desiredStatus=status)["taskArns"]
-        ]
-        found: list[dict[str, Any]] = ecs.describe_tasks(cluster=task.cluster, tasks=arns)["tasks"] if arns else []
+        }
+        if not arns:
+            return []
+        found: list[dict[str, Any]] = ecs.describe_tasks(cluster=task.cluster, tasks=sorted(arns))["tasks"]
         return found
 
 
@@ -105,7 +107,7 @@ def test_the_dag_runs_a_fargate_task_and_hears_of_its_end(tmp_path: Path):
 
 
 def test_a_killed_airflow_worker_starts_no_second_task(tmp_path: Path):
-    with airflow(tmp_path / "checkout", BAKING_SECONDS="12") as scheduler:
+    with airflow(tmp_path / "checkout", BAKING_SECONDS="45") as scheduler:
         # GIVEN a worker that is killed while its Fargate task runs
         arguments = ("dags", "test", "run_fargate_task", LOGICAL_DATE, "--conf", conf("margherita"))
         with open(os.devnull, "w") as null:

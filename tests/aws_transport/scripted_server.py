@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 __all__ = ["CLOSE", "PAUSE", "Conversation", "answer", "serving"]
 
 CLOSE, PAUSE = b"<close>", b"<pause>"
-"""In a script: close the connection here; wait for longer than the client does."""
+"""In a script: close the connection here; wait until the client has given up, or says something else."""
 
 
 def answer(document: object, status: str = "200 OK", *headers: str) -> bytes:
@@ -34,12 +33,14 @@ class Conversation:
         connections: how many were made.
         requests: heads of the requests, in order.
         bodies: their bodies.
+        closed: a connection that the script closes is closed.
     """
 
     url: str
     connections: int = 0
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    closed: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -67,9 +68,11 @@ def serving(*script: Sequence[bytes], context: ssl.SSLContext | None = None) -> 
                             parts = left.pop(0)
                         for part in parts:
                             if part == CLOSE:
+                                spoken.close()
+                                seen.closed.set()
                                 return
                             if part == PAUSE:
-                                time.sleep(1)
+                                spoken.recv(1)
                             else:
                                 spoken.sendall(part)
 

@@ -46,11 +46,13 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def connect(request: pytest.FixtureRequest) -> Connect:
     """What holds for the one holds for the other: from a URL and options of botocore to a client."""
 
-    def to(url: str, **config: Any) -> SQSClient:
+    def to(url: str, read_timeout: float = 60, **config: Any) -> SQSClient:
         session = boto3.session.Session("key", "secret", "token", region_name="ap-southeast-2")
         retries: Any = {"mode": "standard", "total_max_attempts": 1}
         made = session.client(
-            "sqs", endpoint_url=url, config=Config(retries=retries, connect_timeout=2, read_timeout=0.5, **config)
+            "sqs",
+            endpoint_url=url,
+            config=Config(retries=retries, connect_timeout=20, read_timeout=read_timeout, **config),
         )
         found: SQSClient = request.param(made, session)
         return found
@@ -118,7 +120,7 @@ def test_a_connection_that_the_server_closes_is_replaced_without_an_error(connec
     with serving(first, [RECEIVED]) as seen:
         sqs = connect(seen.url)
         sqs.receive_message(QueueUrl=QUEUE)
-        threading.Event().wait(0.1)
+        assert seen.closed.wait(20)
         assert len(sqs.receive_message(QueueUrl=QUEUE)["Messages"]) == 1
     assert seen.connections == 2
 
@@ -138,7 +140,7 @@ def test_a_lost_answer_is_an_error_after_which_aws_may_have_acted(
     connect: Connect, parts: list[bytes], error: type[Exception]
 ):
     with serving(parts, [RECEIVED]) as seen:
-        sqs = connect(seen.url)
+        sqs = connect(seen.url, read_timeout=2 if PAUSE in parts else 60)
         with pytest.raises(error) as caught:
             sqs.receive_message(QueueUrl=QUEUE)
         assert may_have_acted(caught.value)

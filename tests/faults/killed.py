@@ -29,7 +29,7 @@ _MESSAGES = 12
 """A batch of ten and one of two; on a FIFO queue two groups, so that ten are five requests of two."""
 _LARGEST = 1024
 """What the destination takes, in bytes, while a run dies."""
-_DEADLINE_SECONDS = 20
+_DEADLINE_SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,8 @@ class FaultsProxy:
                 pass  # the tests count what they need
 
         class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # lanes connect at once: who finds no room tries again after a second
+
             def handle_error(self, request: Any, client_address: Any) -> None:
                 if not isinstance(sys.exception(), ConnectionError):
                     super().handle_error(request, client_address)  # a client that was killed is none

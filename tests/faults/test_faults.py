@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from ops.actions.replay.journal import read_journal
 from ops.actions.replay.options import QueueReport
 from ops.exit_codes import ExitCode
 from tests.faults.proxy import Fault, FaultsProxy, Request
-from tests.ops.scene import Scene, numbered
+from tests.ops.scene import Scene, Stop, numbered
 
 
 @pytest.fixture
@@ -97,7 +98,16 @@ def test_a_passing_fault_costs_nothing(scene: Scene, proxy: FaultsProxy, action:
 
 def test_a_send_whose_answer_is_lost_is_repeated_and_counted(scene: Scene, proxy: FaultsProxy) -> None:
     dlq, origin = _queues(scene)
-    proxy.inject("SendMessageBatch", Fault.DROPPED_AFTER, times=2)
+    struck: set[str] = set()
+
+    def first_attempt(request: Request) -> bool:
+        body = json.loads(request.body)["Entries"][0]["MessageBody"]
+        known = body in struck
+        struck.add(body)
+        return not known
+
+    # Of two batches, and not twice of one whose second attempt comes before the others' first.
+    proxy.inject("SendMessageBatch", Fault.DROPPED_AFTER, times=2, when=first_attempt)
 
     report = scene.replay(dlq, origin)
 
@@ -223,6 +233,27 @@ def test_fifo_inside_the_deduplication_window_loses_nothing(scene: Scene) -> Non
     assert scene.counts(origin)[0] == 20
 
 
+def test_on_fifo_a_run_does_not_end_while_an_answer_is_on_its_way(scene: Scene, proxy: FaultsProxy) -> None:
+    dlq, origin = scene.queue("orders-dlq.fifo"), scene.queue("orders.fifo")
+    scene.fill(dlq, numbered(30))
+    handed_out = threading.Event()
+
+    def until_others_came_back_empty(request: Request) -> None:
+        handed_out.set()
+        deadline = time.monotonic() + 20
+        while proxy.calls["ReceiveMessage"] < 10 and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+    # The first lane's messages hold back the rest of their group: to the other lanes the queue looks empty.
+    proxy.inject("ReceiveMessage", Fault.DELAYED, seconds=0, then=until_others_came_back_empty)
+    proxy.inject("ReceiveMessage", Fault.DELAYED, times=None, when=lambda request: not handed_out.wait(20))
+
+    report = scene.replay(dlq, origin)
+
+    assert (report.moved, report.left, report.complete) == (30, 0, True)
+    assert scene.bodies(origin) == numbered(30)
+
+
 def test_a_standard_queue_can_be_replayed_into_a_fifo_queue(scene: Scene) -> None:
     dlq, origin = scene.queue("orders-dlq"), scene.queue("orders.fifo")
     scene.fill(dlq, numbered(15))
@@ -235,15 +266,15 @@ def test_a_standard_queue_can_be_replayed_into_a_fifo_queue(scene: Scene) -> Non
 
 def test_a_stopped_run_gives_everything_back_and_says_what_it_moved(scene: Scene, proxy: FaultsProxy) -> None:
     dlq, origin = _queues(scene, 100)
-    stop = threading.Event()
+    stop = Stop()
     sends = itertools.count()
 
-    def stop_at_the_fourth(request: Request) -> bool:
-        if next(sends) == 3:
+    def stop_at_the_fourth(request: Request) -> None:
+        if next(sends) >= 3:
             stop.set()
-        return True
+            assert stop.heard.wait(60)
 
-    proxy.inject("SendMessageBatch", Fault.DELAYED, seconds=0.05, times=None, when=stop_at_the_fourth)
+    proxy.inject("SendMessageBatch", Fault.DELAYED, seconds=0, times=None, then=stop_at_the_fourth)
 
     report = scene.replay(dlq, origin, concurrency=2, stop=stop)
 

@@ -25,7 +25,7 @@ from ops.actions.replay.options import Engine, QueueReport, ReplayOptions, Sourc
 from ops.aws import Aws
 from tests.emulator import ROOT, Account
 
-__all__ = ["Ran", "Scene"]
+__all__ = ["Ran", "Scene", "Stop"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,25 @@ class Ran:
         value = json.loads(self.stdout.splitlines()[-1])
         assert isinstance(value, dict)
         return value
+
+
+class Stop(threading.Event):
+    """Ends a run. What waits for `heard` goes on when the run takes nothing more.
+
+    A run that asks again has done what follows from the first answer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard = threading.Event()
+        self._answered = False
+
+    def is_set(self) -> bool:
+        found = super().is_set()
+        if found and self._answered:
+            self.heard.set()
+        self._answered = found
+        return found
 
 
 class Scene:

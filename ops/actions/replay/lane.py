@@ -38,25 +38,25 @@ class Lane:
             if not wanted:
                 return
             if (wait := state.pace.reserve(wanted)) and state.halt.wait(wait):
-                state.snapshot.received_nothing(wanted, (0, 0), conclusive=False)
+                state.snapshot.give_back(wanted)
                 return
-            mark = state.snapshot.poll_begins()
+            poll = state.snapshot.poll_begins()
             try:
                 received = self._receive(wanted)
             except BaseException:
-                state.snapshot.received_nothing(wanted, mark, conclusive=False)
+                state.snapshot.received_nothing(wanted, poll, conclusive=False)
                 raise
             if not received:
                 state.pace.give_back(wanted)
-                state.snapshot.received_nothing(wanted, mark, conclusive=time.time() > state.held_until)
+                state.snapshot.received_nothing(wanted, poll, conclusive=time.time() > state.held_until)
                 continue
             try:
                 intake = take_in(state, received)
             except BaseException:
-                state.snapshot.received_nothing(wanted, mark, conclusive=False)
+                state.snapshot.received_nothing(wanted, poll, conclusive=False)
                 raise
             state.pace.give_back(wanted - intake.taken)
-            state.snapshot.received(wanted, min(wanted, intake.counted))
+            state.snapshot.received(wanted, min(wanted, intake.counted), poll)
             try:
                 self._work(intake)
             finally:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from dataclasses import dataclass
 
-__all__ = ["Quota", "Snapshot"]
+__all__ = ["Poll", "Quota", "Snapshot"]
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A receive that is under way, and how the run stood when it began."""
+
+    number: int
+    working: int
+    changes: int
 
 
 class Snapshot:
@@ -12,7 +23,8 @@ class Snapshot:
 
     A lane reserves before it receives and returns what it did not get. An empty answer proves nothing while another
     lane has messages in hand (on a FIFO queue those hold back the rest of their groups), so only answers to polls
-    during which nobody had any count.
+    during which nobody had any count. Whether somebody had is known when the polls that were under way have ended, too:
+    the answer to one of them may have been on its way, with messages.
 
     Args:
         messages: how many may be taken, 0 or more.
@@ -27,6 +39,10 @@ class Snapshot:
         self._changes = 0
         self._empty = 0
         self._empty_polls = empty_polls
+        self._numbers = itertools.count()
+        self._polling: set[int] = set()
+        self._undecided: list[set[int]] = []
+        """For each empty answer that may count, the polls that are still to end before it does; enough of them."""
         self._over = False
         self._condition = threading.Condition()
 
@@ -45,26 +61,41 @@ class Snapshot:
             self._reserved += taken
             return taken
 
-    def poll_begins(self) -> tuple[int, int]:
-        """A mark to hand to `received_nothing`."""
+    def poll_begins(self) -> Poll:
+        """To hand to `received` or `received_nothing`."""
         with self._condition:
-            return self._working, self._changes
+            poll = Poll(next(self._numbers), self._working, self._changes)
+            self._polling.add(poll.number)
+            return poll
 
-    def received_nothing(self, reserved: int, mark: tuple[int, int], *, conclusive: bool = True) -> None:
+    def give_back(self, reserved: int) -> None:
+        """No poll was made."""
+        with self._condition:
+            self._settle(reserved, 0)
+
+    def received_nothing(self, reserved: int, poll: Poll, *, conclusive: bool = True) -> None:
         """A poll came back empty; `conclusive=False` keeps the run polling (a receive may still hold messages)."""
         with self._condition:
             self._settle(reserved, 0)
-            if not conclusive or mark != (0, self._changes) or self._working:
-                return
-            self._empty += 1
+            self._polling.discard(poll.number)
+            self._undecided = [
+                others - {poll.number} for others in self._undecided if conclusive or poll.number not in others
+            ]
+            alone = (poll.working, poll.changes) == (0, self._changes)
+            if conclusive and alone and len(self._undecided) < self._empty_polls:
+                self._undecided.append(set(self._polling))
+            self._empty += self._undecided.count(set())
+            self._undecided = [others for others in self._undecided if others]
             if self._empty >= self._empty_polls:
                 self._over = True
                 self._condition.notify_all()
 
-    def received(self, reserved: int, counted: int) -> None:
+    def received(self, reserved: int, counted: int, poll: Poll) -> None:
         """A poll brought messages, of which `counted` belong to the snapshot; the lane works until `finished`."""
         with self._condition:
             self._settle(reserved, counted)
+            self._polling.discard(poll.number)
+            self._undecided.clear()
             self._empty = 0
             self._working += 1
             self._changes += 1

@@ -42,7 +42,7 @@ def test_a_streams_shards_their_holder_and_what_waits(scene: Scene, tmp_path: Pa
     worker = application.start()
     try:
         application.wait_for_effects(10)
-        wait_for("all to be committed", lambda: status(scene)["stream"]["behind_seconds"] == 0)
+        wait_for("all to be committed", lambda: status(scene)["stream"]["behind_seconds"] == 0, 60)
         found = status(scene)["stream"]
         (owner,) = found["workers"]
         assert found["workers"] == {owner: 2}
@@ -66,7 +66,7 @@ def test_a_streams_shards_their_holder_and_what_waits(scene: Scene, tmp_path: Pa
     assert application.leases() == before  # looking takes no lease
     with application.worker():
         application.wait_for_effects(30)
-        wait_for("the parents' end", lambda: status(scene)["stream"]["ended"] == 2)
+        wait_for("the parents' end", lambda: status(scene)["stream"]["ended"] == 2, 60)
         assert len(status(scene)["stream"]["shards"]) == 4
 
 
@@ -125,7 +125,7 @@ def test_a_groups_partitions_and_its_lag(scene: Scene, tmp_path: Path, cluster: 
     assert status(scene, "billing")["kafka"]["lag"] is None  # the group has not committed yet
     with group.worker():
         group.wait_for_effects(20)
-        wait_for("the commit", lambda: status(scene, "billing")["kafka"]["lag"] == 0)
+        wait_for("the commit", lambda: status(scene, "billing")["kafka"]["lag"] == 0, 60)
     cluster.put([("g", order(f"n{number}")) for number in range(7)])
     found = status(scene, "billing")["kafka"]
     assert (found["lag"], len(found["partitions"])) == (7, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -137,23 +138,31 @@ def test_on_a_terminal_it_is_drawn_in_place_and_the_cursor_comes_back(patterns: 
         text=True,
     )
     os.close(terminal)
-    seen = ""
+    shown = b""  # a reading may end within a character
 
     def read_until_two_readings() -> bool:
-        nonlocal seen
-        while seen.count("Ctrl-C ends") < 2:
-            seen += os.read(controller, 4096).decode()
+        nonlocal shown
+        while shown.count(b"Ctrl-C ends") < 2:
+            shown += os.read(controller, 4096)
+        return True
+
+    def read_to_the_end() -> bool:
+        nonlocal shown
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while more := os.read(controller, 4096):
+                shown += more
         return True
 
     try:
         assert _within(_SECONDS, read_until_two_readings)
         process.send_signal(signal.SIGINT)
+        assert _within(_SECONDS, read_to_the_end)
         process.wait(timeout=_SECONDS)
-        seen += os.read(controller, 65536).decode()
     finally:
         process.kill()
         os.close(controller)
 
+    seen = shown.decode()
     assert process.returncode == ExitCode.INTERRUPTED
     assert process.stderr is not None
     assert process.stderr.read() == ""

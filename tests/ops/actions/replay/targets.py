@@ -235,10 +235,12 @@ def cluster(scene: Scene) -> tuple[str, dict[str, Any]]:
 def tasks(scene: Scene, started_by: str = "events-rule/orders") -> list[dict[str, Any]]:
     """The tasks that were started by this rule."""
     ecs = scene.account.client("ecs")
-    arns = []
-    for status in ("RUNNING", "STOPPED"):
-        arns += ecs.list_tasks(cluster="c", startedBy=started_by, desiredStatus=status)["taskArns"]
-    return list(ecs.describe_tasks(cluster="c", tasks=arns)["tasks"]) if arns else []
+    arns = {  # one that ends between the two calls is in both
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in ecs.list_tasks(cluster="c", startedBy=started_by, desiredStatus=status)["taskArns"]
+    }
+    return list(ecs.describe_tasks(cluster="c", tasks=sorted(arns))["tasks"]) if arns else []
 
 
 def number_of(task: dict[str, Any]) -> int:

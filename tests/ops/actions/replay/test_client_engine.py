@@ -199,20 +199,28 @@ def test_the_count_grows_and_a_poison_message_is_refused_at_the_limit(scene: Sce
 def test_what_comes_back_during_the_run_is_not_chased(scene: Scene) -> None:
     dlq, origin = scene.queue("orders-dlq"), scene.queue("orders")
     scene.fill(dlq, numbered(40))
-    stopped = threading.Event()
+    stopped, came_back = threading.Event(), threading.Event()
+    client = scene.account.client("sqs")
 
     def broken_consumer() -> None:
-        client = scene.account.client("sqs")
         while not stopped.is_set():
             got = client.receive_message(QueueUrl=origin, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in got.get("Messages", []):
                 client.send_message(QueueUrl=dlq, MessageBody=message["Body"])
+                came_back.set()
                 client.delete_message(QueueUrl=origin, ReceiptHandle=message["ReceiptHandle"])
+
+    def until_something_is_back(request: Request) -> None:
+        assert came_back.wait(60)
 
     consumer = threading.Thread(target=broken_consumer)
     consumer.start()
     try:
-        report = scene.replay(dlq, origin, rate=40, concurrency=2)
+        with FaultsProxy(scene.account.endpoint_url) as proxy:
+            scene.through(proxy.url)
+            # The run hears so late of its first send that it cannot end before.
+            proxy.inject("SendMessageBatch", Fault.DELAYED, seconds=0, then=until_something_is_back)
+            report = scene.replay(dlq, origin, rate=40, concurrency=2)
     finally:
         stopped.set()
         consumer.join()
@@ -271,7 +279,7 @@ def test_held_messages_stay_invisible_for_longer_than_one_visibility_timeout(sce
 
         def send_message_batch(self, **request: Any) -> Any:
             entered.set()
-            release.wait(20)
+            release.wait(60)
             return self._client.send_message_batch(**request)
 
         def __getattr__(self, name: str) -> Any:
@@ -284,11 +292,11 @@ def test_held_messages_stay_invisible_for_longer_than_one_visibility_timeout(sce
         patch.setattr(Aws, "sqs_without_retries", lambda self, region=None: Slow(original(self, region)))
         reports: list[Any] = []
         run = threading.Thread(
-            target=lambda: reports.append(scene.replay(dlq, origin, visibility_timeout_seconds=2, concurrency=1))
+            target=lambda: reports.append(scene.replay(dlq, origin, visibility_timeout_seconds=5, concurrency=1))
         )
         run.start()
-        assert entered.wait(10)
-        until = time.monotonic() + 3
+        assert entered.wait(30)
+        until = time.monotonic() + 6
         while time.monotonic() < until:
             got = scene.sqs.receive_message(QueueUrl=dlq, VisibilityTimeout=0, WaitTimeSeconds=1)
             seen_elsewhere += [message["Body"] for message in got.get("Messages", [])]

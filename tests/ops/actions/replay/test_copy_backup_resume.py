@@ -7,7 +7,6 @@ import dataclasses
 import itertools
 import json
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from ops.actions.replay.selection import Selection
 from ops.errors import OpsError
 from ops.exit_codes import ExitCode
 from tests.faults.proxy import Fault, FaultsProxy, Request
-from tests.ops.scene import Scene, numbered
+from tests.ops.scene import Scene, Stop, numbered
 
 
 def _queues(scene: Scene, messages: int = 30) -> tuple[str, str]:
@@ -43,14 +42,14 @@ def proxy(scene: Scene) -> Iterator[FaultsProxy]:
 
 def _stopped_at(scene: Scene, proxy: FaultsProxy, dlq: str, origin: str, sends: int, **options: Any) -> QueueReport:
     """A run that is stopped with its send number `sends`."""
-    stop, count = threading.Event(), itertools.count(1)
+    stop, count = Stop(), itertools.count(1)
 
-    def strike(request: Request) -> bool:
-        if next(count) >= sends:
+    def strike(request: Request) -> None:
+        if next(count) == sends:
             stop.set()
-        return True
+            assert stop.heard.wait(60)
 
-    proxy.inject("SendMessageBatch", Fault.DELAYED, seconds=0.15, times=None, when=strike)
+    proxy.inject("SendMessageBatch", Fault.DELAYED, seconds=0, times=None, then=strike)
     try:
         return scene.replay(dlq, origin, stop=stop, concurrency=1, **options)
     finally:

@@ -257,7 +257,7 @@ def test_a_killed_replay_of_a_topic_loses_nothing(scene: Scene) -> None:
     words = ("--stack", "dev", "replay-dlq", "billing", "--dlq", dead.name, "--yes", "--output", "json")
     kills = 0
     for _ in range(4):
-        run = scene.start(*words, "--rate", "100")
+        run = scene.start(*words, "--rate", "30")  # slow enough that a look, which takes longest, is in time
         before = len(origin.read())
         while run.poll() is None and len(origin.read()) < before + 15:
             time.sleep(0.01)

@@ -120,8 +120,8 @@ def test_a_snapshot_hands_out_its_count_and_no_more() -> None:
     snapshot = Snapshot(15)
 
     assert (snapshot.reserve(10), snapshot.reserve(10)) == (10, 5)
-    snapshot.received(10, 10)
-    snapshot.received(5, 5)
+    snapshot.received(10, 10, snapshot.poll_begins())
+    snapshot.received(5, 5, snapshot.poll_begins())
     assert snapshot.reserve(10) == 0
     assert not snapshot.drained
 
@@ -132,8 +132,8 @@ def test_what_a_lane_did_not_get_another_one_takes() -> None:
     taken: list[int] = []
     waiting = threading.Thread(target=lambda: taken.append(snapshot.reserve(10)))
     waiting.start()
-    snapshot.received(10, 4)
-    waiting.join(5)
+    snapshot.received(10, 4, snapshot.poll_begins())
+    waiting.join(20)
 
     assert taken == [6]
 
@@ -145,11 +145,11 @@ def test_empty_answers_count_only_while_nobody_has_anything_in_hand() -> None:
         reserved = snapshot.reserve(10)
         snapshot.received_nothing(reserved, snapshot.poll_begins())
 
-    snapshot.received(snapshot.reserve(10), 10)
+    snapshot.received(snapshot.reserve(10), 10, snapshot.poll_begins())
     for _ in range(5):
         poll()
     assert snapshot.reserve(1) == 1
-    snapshot.received(1, 0)
+    snapshot.received(1, 0, snapshot.poll_begins())
     snapshot.finished()
     snapshot.finished()
     assert not snapshot.drained
@@ -161,13 +161,54 @@ def test_empty_answers_count_only_while_nobody_has_anything_in_hand() -> None:
 
 def test_a_poll_that_began_while_another_lane_worked_proves_nothing() -> None:
     snapshot = Snapshot(100, empty_polls=1)
-    snapshot.received(snapshot.reserve(10), 10)
+    snapshot.received(snapshot.reserve(10), 10, snapshot.poll_begins())
     reserved = snapshot.reserve(10)
-    mark = snapshot.poll_begins()
+    poll = snapshot.poll_begins()
     snapshot.finished()
-    snapshot.received_nothing(reserved, mark)
+    snapshot.received_nothing(reserved, poll)
 
     assert not snapshot.drained
+
+
+@pytest.mark.parametrize("brought", [10, 0])
+def test_a_poll_that_is_answered_while_another_one_is_under_way_proves_nothing_before_that_has_ended(
+    brought: int,
+) -> None:
+    snapshot = Snapshot(100, empty_polls=2)
+    reserved = snapshot.reserve(10)
+    slow = snapshot.poll_begins()
+    for _ in range(5):
+        snapshot.received_nothing(snapshot.reserve(10), snapshot.poll_begins())
+    assert not snapshot.drained
+
+    if brought:
+        snapshot.received(reserved, brought, slow)
+        snapshot.finished()
+    else:
+        snapshot.received_nothing(reserved, slow)
+
+    assert snapshot.drained == (not brought)
+
+
+def test_a_poll_whose_answer_was_lost_lets_no_other_one_prove_anything() -> None:
+    snapshot = Snapshot(100, empty_polls=1)
+    reserved = snapshot.reserve(10)
+    lost = snapshot.poll_begins()
+    snapshot.received_nothing(snapshot.reserve(10), snapshot.poll_begins())
+    snapshot.received_nothing(reserved, lost, conclusive=False)
+
+    assert not snapshot.drained
+
+
+def test_polls_that_overlap_without_end_find_an_empty_queue_all_the_same() -> None:
+    snapshot = Snapshot(100)
+    first = snapshot.poll_begins()
+    for _ in range(10):
+        second = snapshot.poll_begins()
+        snapshot.received_nothing(snapshot.reserve(10), first)
+        first = second
+
+    assert snapshot.drained
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,11 @@ _ADMINISTRATION = (
 )
 
 
+# Without it EventBridge refuses the key for a connection of an API destination (EventBridge user guide, "Encrypting
+# EventBridge connection authorization with AWS KMS keys").
+_FOR_CONNECTIONS = {"EventBridgeApiDestinations": "true"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class EncryptionKeyArgs:
     """Arguments of `EncryptionKey`.
@@ -89,6 +94,7 @@ class EncryptionKey(Component):
             deletion_window_in_days=args.deletion_window_days,
             enable_key_rotation=True,
             policy=self._policy(),
+            tags=_FOR_CONNECTIONS,
             opts=self.child(),
         )
         self.arn: pulumi.Output[str] = self.key.arn

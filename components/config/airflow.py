@@ -25,8 +25,7 @@ class EnvironmentSettings(Settings):
 
     version: Literal["2.9.2", "2.10.1", "2.10.3", "3.0.6"] = Field(
         "2.10.3",
-        description=f"Airflow's version: {', '.join(PYTHON_BY_AIRFLOW)}; to an older one it is replaced; default "
-        "2.10.3",
+        description=f"Airflow's version: {', '.join(PYTHON_BY_AIRFLOW)}; from 2 to 3 it is replaced; default 2.10.3",
     )
     environment_class: Literal["mw1.micro", "mw1.small", "mw1.medium", "mw1.large", "mw1.xlarge", "mw1.2xlarge"] = (
         Field("mw1.small", description=f"{', '.join(ENVIRONMENT_CLASSES)}; default mw1.small")

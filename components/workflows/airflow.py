@@ -126,9 +126,10 @@ class AirflowEnvironment(Component):
             requirements_s3_object_version=requirements.version_id if requirements else None,
             execution_role_arn=self.role.arn,
             webserver_access_mode=_ACCESS[WebserverAccess(args.webserver_access)],
+            # No worker_replacement_strategy: it is an option of one update, and MWAA returns that of the last one. So
+            # the provider finds a difference after the creation, and after each update that was not about it, and
+            # starts an update for it alone; GRACEFUL may take twelve hours, and the provider waits for one and a half.
             airflow_configuration_options=dict(args.configuration) or None,
-            # An update waits for the tasks in hand instead of killing them.
-            worker_replacement_strategy="GRACEFUL",
             network_configuration=aws.mwaa.EnvironmentNetworkConfigurationArgs(
                 # The tasks' group lets it out to AWS, and to the interface endpoints, which let that group in.
                 security_group_ids=[group.id, args.network.task_security_group_id],

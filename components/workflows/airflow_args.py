@@ -61,8 +61,8 @@ class AirflowEnvironmentArgs:
         dag_files: the DAGs folder: path below it → content, a text or an asset; at least one.
         requirements: lines of a pip requirements file; default none, what MWAA's image has. A line that begins with
             ``--constraint`` stands; without one, Airflow's own constraints of this version are put before the rest.
-        airflow_version: one of `PYTHON_BY_AIRFLOW`; default 2.10.3. **A change to an older version replaces the
-            environment.**
+        airflow_version: one of `PYTHON_BY_AIRFLOW`; default 2.10.3. Minor versions change in place, in both directions.
+            **A change from 2 to 3 replaces the environment**; MWAA refuses one from 3 to 2.
         environment_class: one of `ENVIRONMENT_CLASSES`; default mw1.small. A micro one has one worker, one scheduler.
         min_workers, max_workers: 1 to 25; default 1 and 5 (mw1.micro: 1 and 1).
         webserver_access: default private.

@@ -78,6 +78,10 @@ def test_the_environment_is_private_logged_and_bounded():
     assert network["securityGroupIds"] == ["nightly-airflow-0a1b2c3", "network-tasks-0a1b2c3"]
 
 
+def test_the_environment_has_no_strategy_of_one_update():
+    assert "workerReplacementStrategy" not in environment_of(record(nightly))
+
+
 def test_of_three_zones_mwaa_gets_two():
     environment = environment_of(record(lambda: nightly(NetworkArgs(nat=NatMode.GATEWAY, availability_zones=3))))
     assert len(environment["networkConfiguration"]["subnetIds"]) == 2

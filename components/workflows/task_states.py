@@ -163,7 +163,7 @@ class _FargateStep(_Step):
                     "AssignPublicIp": "ENABLED" if network.assign_public_ip else "DISABLED",
                 }
             },
-            "EnableECSManagedTags": True,
+            # ECS's own tags are left out: the parameters that Step Functions documents for RunTask do not name them.
             "PropagateTags": "TASK_DEFINITION",
             "Overrides": self._overrides(),
         }

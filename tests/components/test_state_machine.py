@@ -165,7 +165,6 @@ def test_a_callback_gets_token_input_and_heartbeat_in_its_environment():
         "Cluster": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/cluster-0a1b2c3",
         "TaskDefinition": "eda-test-bake",
         "CapacityProviderStrategy": [{"CapacityProvider": "FARGATE", "Weight": 1}],
-        "EnableECSManagedTags": True,
         "PropagateTags": "TASK_DEFINITION",
     }
 

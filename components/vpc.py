@@ -159,7 +159,11 @@ class Vpc(Component):
 
     def _route_to_internet(self, subnets: Sequence[aws.ec2.Subnet]) -> aws.ec2.Route:
         gateway = aws.ec2.InternetGateway(
-            f"{self.name}-internet", vpc_id=self.vpc_id, tags=name_tag(self.name), opts=self.child()
+            f"{self.name}-internet",
+            vpc_id=self.vpc_id,
+            tags=name_tag(self.name),
+            # The provider would move it to another VPC, and AWS keeps it where anything has a public address.
+            opts=self.child(replace_on_changes=["vpc_id"]),
         )
         return aws.ec2.Route(
             f"{self.name}-public-default",
@@ -182,7 +186,8 @@ class Vpc(Component):
                     allocation_id=address.allocation_id,
                     subnet_id=subnet.id,
                     tags=name_tag(name),
-                    opts=self.child(depends_on=[internet]),
+                    # A second gateway cannot have the address before the first one has let it go.
+                    opts=self.child(depends_on=[internet], delete_before_replace=True),
                 )
             )
         for number, table in enumerate(tables):

@@ -73,8 +73,9 @@ class LoadBalancerArgs:
 
 
 def _not_a_range(text: str) -> bool:
+    """As the provider has it: with its length, and without bits of a host."""
     try:
-        return ipaddress.ip_network(text).version != 4
+        return str(ipaddress.IPv4Network(text)) != text
     except ValueError:
         return True
 
@@ -157,7 +158,12 @@ class LoadBalancer(Component):
             self._create_record(args.zone_id, args.domain_name)
         if args.web_acl_arn is not None:
             aws.wafv2.WebAclAssociation(
-                f"{name}-waf", resource_arn=self.arn, web_acl_arn=args.web_acl_arn, opts=self.child()
+                f"{name}-waf",
+                resource_arn=self.arn,
+                web_acl_arn=args.web_acl_arn,
+                # Whoever ends an association names only the load balancer: the old one, ended after the new one was
+                # made, would take the new web ACL away.
+                opts=self.child(delete_before_replace=True),
             )
         self.publish({"url": self.url, "arn": self.arn, "target_group_arn": self.target_group_arn})
 
@@ -176,11 +182,12 @@ class LoadBalancer(Component):
             description="Tasks behind a load balancer: in from it",
             opts=self.child(),
         )
-        cidrs = list(args.ingress_cidrs) or [_ANYWHERE]
         for port in (_HTTP,) if args.http_only else (_HTTP, _HTTPS):
-            for number, cidr in enumerate(cidrs, 1):
+            for cidr in dict.fromkeys(args.ingress_cidrs or [_ANYWHERE]):
                 aws.vpc.SecurityGroupIngressRule(
-                    f"{self.name}-in-{port}" if number == 1 else f"{self.name}-in-{port}-{number}",
+                    # Not numbered: the rules behind a range that goes would all move up, and EC2 refuses to make one
+                    # into what its neighbour still is.
+                    f"{self.name}-in-{port}-{cidr.replace('.', '-').replace('/', '-')}",
                     security_group_id=own.id,
                     cidr_ipv4=cidr,
                     ip_protocol="tcp",
@@ -209,8 +216,9 @@ class LoadBalancer(Component):
                 if bucket is not None
                 else None
             ),
-            # The internet gateway must be there before what the internet reaches.
-            opts=self.child(depends_on=[args.network]),
+            # The internet gateway must be there before what the internet reaches. Another security group is one of
+            # another VPC, and the provider would try to give it to the load balancer of this one.
+            opts=self.child(depends_on=[args.network], replace_on_changes=["security_groups"]),
         )
 
     def _create_target_group(self) -> aws.lb.TargetGroup:
@@ -239,24 +247,8 @@ class LoadBalancer(Component):
         """The listener that forwards; with HTTPS also one that sends plain requests there."""
         forward = aws.lb.ListenerDefaultActionArgs(type="forward", target_group_arn=self.target_group_arn)
         if self._args.http_only:
-            return aws.lb.Listener(
-                f"{self.name}-http",
-                load_balancer_arn=self.arn,
-                port=_HTTP,
-                protocol="HTTP",
-                default_actions=[forward],
-                opts=self.child(),
-            )
-        redirect = aws.lb.ListenerDefaultActionRedirectArgs(protocol="HTTPS", port=str(_HTTPS), status_code="HTTP_301")
-        aws.lb.Listener(
-            f"{self.name}-redirect",
-            load_balancer_arn=self.arn,
-            port=_HTTP,
-            protocol="HTTP",
-            default_actions=[aws.lb.ListenerDefaultActionArgs(type="redirect", redirect=redirect)],
-            opts=self.child(),
-        )
-        return aws.lb.Listener(
+            return self._create_http_listener(forward)
+        https = aws.lb.Listener(
             f"{self.name}-https",
             load_balancer_arn=self.arn,
             port=_HTTPS,
@@ -264,7 +256,25 @@ class LoadBalancer(Component):
             ssl_policy=TLS_POLICY,
             certificate_arn=self._args.certificate_arn,
             default_actions=[forward],
-            opts=self.child(),
+            # A target group belongs to one load balancer: before another one's listener can forward to it, this one
+            # must have gone.
+            opts=self.child(delete_before_replace=True),
+        )
+        redirect = aws.lb.ListenerDefaultActionRedirectArgs(protocol="HTTPS", port=str(_HTTPS), status_code="HTTP_301")
+        self._create_http_listener(aws.lb.ListenerDefaultActionArgs(type="redirect", redirect=redirect), https)
+        return https
+
+    def _create_http_listener(
+        self, action: aws.lb.ListenerDefaultActionArgs, *after: pulumi.Resource
+    ) -> aws.lb.Listener:
+        """One resource for the port, whatever it does: a second one could not be made before the first one goes."""
+        return aws.lb.Listener(
+            f"{self.name}-http",
+            load_balancer_arn=self.arn,
+            port=_HTTP,
+            protocol="HTTP",
+            default_actions=[action],
+            opts=self.child(depends_on=after, delete_before_replace=True),
         )
 
     def _create_record(self, zone_id: pulumi.Input[str], domain_name: str) -> None:

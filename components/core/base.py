@@ -44,6 +44,7 @@ class Component(pulumi.ComponentResource):
         depends_on: Sequence[pulumi.Resource] | None = None,
         ignore_changes: Sequence[str] | None = None,
         delete_before_replace: bool | None = None,
+        replace_on_changes: Sequence[str] | None = None,
     ) -> pulumi.ResourceOptions:
         """Options of a child. The caller's own options are never merged in: they reach children through the parent."""
         return pulumi.ResourceOptions(
@@ -51,6 +52,7 @@ class Component(pulumi.ComponentResource):
             depends_on=list(depends_on) if depends_on else None,
             ignore_changes=list(ignore_changes) if ignore_changes else None,
             delete_before_replace=delete_before_replace,
+            replace_on_changes=list(replace_on_changes) if replace_on_changes else None,
         )
 
     def publish(self, outputs: Mapping[str, Any]) -> None:

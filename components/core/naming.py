@@ -20,16 +20,24 @@ MAX_COMPONENT_NAME = 48
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-))*(?<!-)")
 
+_RESERVED = {"internal-": "a load balancer", "sg-": "a security group"}
+"""How names of these must not begin (API references of Elastic Load Balancing and EC2)."""
+
 
 def check_name(name: str, *, longest: int = MAX_COMPONENT_NAME) -> str:
     """Return `name`, or raise InvalidNameError with what is allowed.
 
-    The rule is the intersection of what SQS, IAM, EventBridge, ECS and CloudWatch accept.
+    The rule is the intersection of what SQS, IAM, EventBridge, ECS, CloudWatch, EC2 and Elastic Load Balancing accept.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidNameError(
             f"name {name!r}: use lower-case letters, digits and single hyphens, starting with a letter, e.g. 'orders'"
         )
+    for beginning, what in _RESERVED.items():
+        if name.startswith(beginning):
+            raise InvalidNameError(
+                f"name {name!r}: AWS lets no name of {what} begin with {beginning!r}; begin otherwise"
+            )
     if len(name) > longest:
         raise InvalidNameError(f"name {name!r}: {len(name)} characters, at most {longest} are allowed; shorten it")
     return name

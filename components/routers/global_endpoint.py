@@ -120,6 +120,12 @@ class GlobalEndpoint(Component):
             cloudwatch_alarm_name=alarm.name,
             cloudwatch_alarm_region=self.region,
             insufficient_data_health_status="Unhealthy" if args.quiet_is_unhealthy else "LastKnownStatus",
+            # Route 53 keeps a copy of what the alarm watches, and takes a new one only when it is told to.
+            triggers={
+                "latency_milliseconds": str(args.latency_milliseconds),
+                "evaluation_minutes": str(args.evaluation_minutes),
+                "quiet_is_unhealthy": str(args.quiet_is_unhealthy),
+            },
             opts=self.child(),
         )
 

@@ -430,7 +430,7 @@ def mistake(**settings: Any) -> str:
 
 def test_a_load_balancer_is_the_default():
     recorder = built(pattern="api", handler=HANDLER, load_balancer={**BALANCER, "web_acl_arn": "arn:waf"})
-    assert recorder.names("aws:lb/listener:Listener") == ["menu-https", "menu-redirect"]
+    assert recorder.names("aws:lb/listener:Listener") == ["menu-http", "menu-https"]
     assert recorder.one("aws:wafv2/webAclAssociation:WebAclAssociation").inputs["webAclArn"] == "arn:waf"
 
 

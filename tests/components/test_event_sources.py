@@ -101,6 +101,7 @@ def test_the_health_check_fails_when_deliveries_are_late_or_missing():
         "cloudwatchAlarmName": "orders-latency-0a1b2c3",
         "cloudwatchAlarmRegion": REGION,
         "insufficientDataHealthStatus": "Unhealthy",
+        "triggers": {"latency_milliseconds": "30000", "evaluation_minutes": "5", "quiet_is_unhealthy": "True"},
         "type": "CLOUDWATCH_METRIC",
     }
     quiet = endpoint(quiet_is_unhealthy=False)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.compute.cluster import Cluster
@@ -22,6 +23,25 @@ def balancer(name: str = "menu", nat: NatMode = NatMode.NONE, **changes: Any) ->
     return LoadBalancer(name, LoadBalancerArgs(network=Network("network", NetworkArgs(nat=nat)), **arguments))
 
 
+def options(**changes: Any) -> dict[tuple[str, str], pulumi.ResourceOptions]:
+    """(type, name) → the options that it is registered with."""
+    seen: dict[tuple[str, str], pulumi.ResourceOptions] = {}
+
+    def look(args: pulumi.ResourceTransformationArgs) -> None:
+        seen[args.type_.rpartition(":")[2], args.name] = args.opts
+
+    def program() -> None:
+        arguments: dict[str, Any] = {"certificate_arn": CERTIFICATE, "public": True, **changes}
+        LoadBalancer(
+            "menu",
+            LoadBalancerArgs(network=Network("network"), **arguments),
+            pulumi.ResourceOptions(transformations=[look]),
+        )
+
+    record(program)
+    return seen
+
+
 def rules(recorder: Recorder, kind: str) -> dict[str, dict[str, Any]]:
     token = f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule"
     return {item.name: dict(item.inputs) for item in recorder.of_type(token) if item.name.startswith("menu")}
@@ -33,7 +53,7 @@ def test_https_and_a_redirect_to_it():
     assert (https["port"], https["protocol"]) == (443, "HTTPS")
     assert (https["certificateArn"], https["sslPolicy"]) == (CERTIFICATE, TLS_POLICY)
     assert https["defaultActions"] == [{"type": "forward", "targetGroupArn": GROUP}]
-    redirect = recorder.one("aws:lb/listener:Listener", "menu-redirect").inputs
+    redirect = recorder.one("aws:lb/listener:Listener", "menu-http").inputs
     assert (redirect["port"], redirect["protocol"]) == (80, "HTTP")
     assert redirect["defaultActions"] == [
         {"type": "redirect", "redirect": {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"}}
@@ -43,7 +63,28 @@ def test_https_and_a_redirect_to_it():
 def test_no_encryption_only_when_asked_for():
     recorder = record(lambda: balancer(certificate_arn=None, http_only=True))
     assert recorder.names("aws:lb/listener:Listener") == ["menu-http"]
-    assert sorted(rules(recorder, "Ingress")) == ["menu-in-80", "menu-into-tasks"]
+    assert sorted(rules(recorder, "Ingress")) == ["menu-in-80-0-0-0-0-0", "menu-into-tasks"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"certificate_arn": None, "http_only": True}])
+def test_a_listener_goes_before_that_of_another_load_balancer_takes_its_target_group(changes: dict[str, Any]):
+    listeners = [found for (kind, _), found in options(**changes).items() if kind == "Listener"]
+    assert listeners
+    assert all(found.delete_before_replace for found in listeners)
+
+
+def test_plain_requests_are_sent_to_https_once_it_is_there():
+    after = options()["Listener", "menu-http"].depends_on
+    assert isinstance(after, list)
+    assert [found._name for found in after] == ["menu-https"]
+
+
+def test_a_load_balancer_does_not_move_to_another_vpc():
+    assert options()["LoadBalancer", "menu"].replace_on_changes == ["security_groups"]
+
+
+def test_another_web_acl_is_associated_after_the_first_one_has_gone():
+    assert options(web_acl_arn="arn:waf")["WebAclAssociation", "menu-waf"].delete_before_replace
 
 
 def test_what_the_load_balancer_and_its_targets_are_like():
@@ -74,8 +115,8 @@ def test_the_tasks_admit_the_load_balancer_and_nobody_else():
     tasks, own = "menu-behind-0a1b2c3", "menu-balancer-0a1b2c3"
     ingress = rules(recorder, "Ingress")
     assert {name: rule.get("cidrIpv4") for name, rule in ingress.items()} == {
-        "menu-in-80": "0.0.0.0/0",
-        "menu-in-443": "0.0.0.0/0",
+        "menu-in-80-0-0-0-0-0": "0.0.0.0/0",
+        "menu-in-443-0-0-0-0-0": "0.0.0.0/0",
         "menu-into-tasks": None,
     }
     inside = ingress["menu-into-tasks"]
@@ -90,6 +131,16 @@ def test_inside_the_vpc_for_named_ranges():
     assert recorder.one("aws:lb/loadBalancer:LoadBalancer").inputs["internal"] is True
     opened = {rule.get("cidrIpv4") for rule in rules(recorder, "Ingress").values()}
     assert opened == {"10.0.0.0/16", "10.9.0.0/24", None}
+
+
+def test_a_range_that_goes_leaves_the_rules_of_the_others():
+    def opened(*cidrs: str) -> dict[str, str]:
+        found = rules(record(lambda: balancer(ingress_cidrs=cidrs)), "Ingress")
+        return {name: rule["cidrIpv4"] for name, rule in found.items() if "cidrIpv4" in rule}
+
+    before, after = opened("10.1.0.0/16", "10.2.0.0/16", "10.1.0.0/16"), opened("10.2.0.0/16")
+    assert len(before) == 4
+    assert after.items() <= before.items()
 
 
 def test_public_but_not_for_everybody():
@@ -157,6 +208,7 @@ def test_names_fit_the_32_characters_and_stay_apart():
         ({"public": False}, "ingress_cidrs is empty and public is False"),
         ({"ingress_cidrs": ["office"]}, "ingress_cidrs are ['office']; each is an IPv4 range"),
         ({"ingress_cidrs": ["::/0"]}, "ingress_cidrs are ['::/0']; each is an IPv4 range"),
+        ({"ingress_cidrs": ["10.0.0.5"]}, "ingress_cidrs are ['10.0.0.5']; each is an IPv4 range"),
         ({"nat": NatMode.ENDPOINTS}, "public=True needs subnets with a route from the internet"),
         ({"zone_id": "Z1"}, "zone_id needs domain_name"),
         ({"health_check_path": "health"}, "health_check_path is 'health'; allowed is a path"),

@@ -38,6 +38,17 @@ def routes_of(recorder: Recorder) -> dict[str, dict[str, Any]]:
     return {item.name: dict(item.inputs) for item in recorder.of_type("aws:ec2/route:Route")}
 
 
+def test_the_ways_out_do_not_move_to_another_vpc():
+    seen: dict[str, pulumi.ResourceOptions] = {}
+
+    def look(args: pulumi.ResourceTransformationArgs) -> None:
+        seen[args.name] = args.opts
+
+    record(lambda: Network("net", NetworkArgs(nat=NatMode.GATEWAY), pulumi.ResourceOptions(transformations=[look])))
+    assert seen["net-internet"].replace_on_changes == ["vpc_id"]
+    assert seen["net-nat-1"].delete_before_replace
+
+
 def test_the_default_costs_nothing_while_idle():
     recorder = record(lambda: Network("net"))
     assert recorder.children() == {

@@ -172,7 +172,9 @@ def test_all_problems_are_reported_at_once():
     assert len(caught.value.problems) == 2
 
 
-@pytest.mark.parametrize("name", ["Orders", "1orders", "orders-", "or--ders", "", "a" * 49, "orders.fifo"])
+@pytest.mark.parametrize(
+    "name", ["Orders", "1orders", "orders-", "or--ders", "", "a" * 49, "orders.fifo", "sg-orders", "internal-orders"]
+)
 def test_a_name_that_aws_would_refuse_is_refused(name: str):
     with pytest.raises(InvalidNameError):
         record(lambda: Queue(name))

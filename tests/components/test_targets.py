@@ -190,6 +190,15 @@ def test_a_log_group_gains_a_policy_and_is_named_without_the_star():
     assert create["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
 
 
+def test_the_policies_of_a_log_group_in_two_stacks_of_one_account_have_two_names():
+    name = (
+        routed(lambda: LogGroupTarget(name="audit", log_group=aws.cloudwatch.LogGroup("audit")))
+        .one("LogResourcePolicy")
+        .inputs["policyName"]
+    )
+    assert name == "eda-test-flix-audit"
+
+
 @pytest.mark.parametrize(
     "value", [ConstantInput(value={"message": "x"}), InputTransformer(template='"<a>"', paths={"a": "$.id"})]
 )

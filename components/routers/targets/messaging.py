@@ -179,7 +179,8 @@ class LogGroupTarget:
         # EventBridge user guide, "CloudWatch Logs permissions": only PutLogEvents is made on behalf of the rule.
         policy = aws.cloudwatch.LogResourcePolicy(
             f"{rule.child_name}-logs-policy",
-            policy_name=rule.child_name,
+            # A policy's name is one of the account's and the region's, and whoever puts it last has it.
+            policy_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{rule.child_name}",
             policy_document=policy_document(
                 [
                     Statement(

@@ -30,6 +30,9 @@ DEAD_LETTER_RETENTION_DAYS = 14
 so anything shorter may expire before anybody looks."""
 
 _DAY = 86_400
+_MAX_MESSAGE_BYTES = 1_048_576
+"""SQS's maximum, and its own default. The provider's is a quarter of it: a larger event, which EventBridge takes, would
+be refused by the queue and by the dead-letter queue, and lost."""
 _MIN_VISIBILITY_SECONDS = 30
 _MAX_VISIBILITY_SECONDS = 43_200
 
@@ -128,6 +131,7 @@ class _SqsQueue(Component):
             content_based_deduplication=content_based_deduplication or None,
             deduplication_scope="messageGroup" if high_throughput else None,
             fifo_throughput_limit="perMessageGroupId" if high_throughput else None,
+            max_message_size=_MAX_MESSAGE_BYTES,
             message_retention_seconds=retention_days * _DAY,
             visibility_timeout_seconds=visibility_timeout_seconds,
             delay_seconds=delay_seconds,

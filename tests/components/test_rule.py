@@ -40,6 +40,7 @@ def test_a_rule_comes_with_its_target_and_a_dead_letter_queue():
         "eventBusName": "events-0a1b2c3",
         "retryPolicy": {"maximumEventAgeInSeconds": 86_400, "maximumRetryAttempts": 185},
         "rule": "flix-0a1b2c3",
+        "targetId": "orders",
     }
 
 
@@ -100,6 +101,18 @@ def test_a_fifo_queue_needs_a_group_and_a_standard_queue_refuses_one():
         record(rule_program(fifo=True))
     with pytest.raises(InvalidArgsError, match="the queue is not FIFO; leave it unset"):
         record(rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id="g")]}))
+
+
+def test_the_id_of_a_target_fits_however_long_the_names_are():
+    """The provider's own would be the resource's name and eight characters; EventBridge allows 64."""
+
+    def program() -> None:
+        target = SqsTarget(queue=Queue("queue-" * 6 + "orders"))
+        Rule("rule-" * 6 + "orders", RuleArgs(bus=EventBus("events"), event_pattern=PATTERN, targets=[target]))
+
+    target = record(program).one("EventTarget")
+    assert len(target.name) > 64
+    assert target.inputs["targetId"] == "queue-" * 6 + "orders"
 
 
 def test_a_bus_has_an_archive_and_no_policy_unless_asked():

@@ -22,7 +22,7 @@ class EventBusArgs:
     """Arguments of `EventBus`.
 
     Attributes:
-        bus_name: in AWS; 1 to 256 letters, digits and ``/_.-``, not ``default``; default None, made up. Two buses of a
+        bus_name: in AWS; 1 to 256 letters, digits and ``_.-``, not ``default``; default None, made up. Two buses of a
             global endpoint need one name. **A change replaces the bus.**
         archive_days: how long every event is kept for replay, 1 to 3,650 days; default 7; 0 turns the archive off
             (it is billed per GB). An archive keeps what no rule matched, too.
@@ -41,9 +41,9 @@ _RULES = (
         ("bus_name",),
         lambda args: (
             args.bus_name is not None
-            and (not re.fullmatch(r"[/.\-_A-Za-z0-9]{1,256}", args.bus_name) or args.bus_name == "default")
+            and (not re.fullmatch(r"[.\-_A-Za-z0-9]{1,256}", args.bus_name) or args.bus_name == "default")
         ),
-        lambda args: f"bus_name is {args.bus_name!r}; allowed are 1 to 256 letters, digits and /_.-, not 'default'",
+        lambda args: f"bus_name is {args.bus_name!r}; allowed are 1 to 256 letters, digits and _.-, not 'default'",
     ),
     Range("archive_days", 0, 3_650, "days"),
     Check(

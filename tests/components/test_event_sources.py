@@ -124,12 +124,11 @@ def test_the_endpoint_routes_to_the_second_region_and_replicates():
     assert walk_policies(recorder) == []
 
 
-def test_without_replication_there_is_no_role():
+def test_without_replication_the_role_stays_because_eventbridge_refuses_to_take_it_away():
     recorder = endpoint(replication=False)
-    assert recorder.of_type("aws:iam/role:Role") == []
     inputs = recorder.one("aws:cloudwatch/eventEndpoint:EventEndpoint").inputs
     assert inputs["replicationConfig"] == {"state": "DISABLED"}
-    assert "roleArn" not in inputs
+    assert inputs["roleArn"] == f"arn:aws:iam::{ACCOUNT}:role/orders-replication-role-0a1b2c3"
 
 
 def test_producers_learn_the_endpoints_id():

@@ -89,6 +89,9 @@ class EncryptionKey(Component):
             deletion_window_in_days=args.deletion_window_days,
             enable_key_rotation=True,
             policy=self._policy(),
+            # EventBridge uses a key for a connection's secret only if it has this tag (EventBridge user guide,
+            # "Encrypting EventBridge connection authorization with AWS KMS keys").
+            tags={"EventBridgeApiDestinations": "true"},
             opts=self.child(),
         )
         self.arn: pulumi.Output[str] = self.key.arn

@@ -217,6 +217,7 @@ def test_unknown_values_are_left_to_aws(rule: Any):
 def test_the_key_lets_the_account_administer_and_the_senders_use_it():
     recorder = record(lambda: EncryptionKey("key"))
     key = recorder.one("aws:kms/key:Key").inputs
+    assert key["tags"] == {"EventBridgeApiDestinations": "true"}  # else EventBridge refuses it for a connection
     assert key["enableKeyRotation"] is True
     assert key["deletionWindowInDays"] == 30
     assert len(recorder.of_type("Alias")) == 1

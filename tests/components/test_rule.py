@@ -13,7 +13,7 @@ from components.routers.targets import SqsTarget
 from components.stores.queue import Queue, QueueArgs
 from tests.recorder import ACCOUNT, REGION, Recorder, policy_of, record
 
-FIFO = {"fifo": True, "content_based_deduplication": True}
+FIFO: dict[str, Any] = {"fifo": True, "content_based_deduplication": True}
 PATTERN = {"source": ["com.flix"], "detail": {"data": {"region": ["AU", "NZ"]}}}
 
 

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.naming import MAX_BUS_NAME, check_name
 from components.core.place import place_of
 from components.core.validation import Check, Range, check
 
@@ -66,6 +67,7 @@ class EventBus(Component):
     def __init__(self, name: str, args: EventBusArgs | None = None, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         args = args or EventBusArgs()
+        check_name(name, longest=MAX_BUS_NAME)
         check(f"EventBus {name!r}", args, _RULES)
         self.given_name = args.bus_name
         self.bus = aws.cloudwatch.EventBus(name, name=args.bus_name, description=args.description, opts=self.child())

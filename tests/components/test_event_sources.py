@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.core.errors import InvalidArgsError
+from components.core.errors import InvalidArgsError, InvalidNameError
 from components.routers.event_bus import EventBus, EventBusArgs
 from components.routers.event_sources import DefaultBus, PartnerEventBus, PartnerEventBusArgs
 from components.routers.global_endpoint import GlobalEndpoint, GlobalEndpointArgs
@@ -164,6 +164,17 @@ def test_wrong_arguments_are_refused(args: dict[str, Any], problem: str):
 
 def test_it_runs_with_unknown_outputs():
     assert endpoint(preview=True).children() == endpoint().children()
+
+
+def test_a_bus_has_no_name_that_its_archive_could_not_have():
+    longest = "b" * 32
+    recorder = record(lambda: EventBus(longest))
+    (archive,) = recorder.of_type("aws:cloudwatch/eventArchive:EventArchive")
+    assert len(archive.name) + 8 == 48  # EventBridge's limit, with what the provider appends
+    with pytest.raises(InvalidNameError, match="at most 32 are allowed"):
+        record(lambda: EventBus(longest + "s"))
+    with pytest.raises(InvalidNameError, match="at most 32 are allowed"):
+        record(lambda: PartnerEventBus(longest + "s", PartnerEventBusArgs(event_source=PARTNER)))
 
 
 @pytest.mark.parametrize("name", ["default", "a b", "a/b", "x" * 257])

@@ -31,8 +31,8 @@ class QueueSettings(Settings):
     )
     message_group_id: str | None = Field(
         None,
-        pattern=r"^[!-~]{1,128}$",
-        description="with fifo: the group of all events of the rule (EventBridge knows only a constant), 1 to 128 "
+        pattern=r"^[!-~]{1,100}$",
+        description="with fifo: the group of all events of the rule (EventBridge knows only a constant), 1 to 100 "
         "characters without spaces; default: the pattern's name",
     )
     max_receive_count: int = Field(

@@ -92,8 +92,8 @@ class GlobalEndpointSettings(Settings):
     )
     bus_name: str | None = Field(
         None,
-        pattern=r"^[/.\-_A-Za-z0-9]{1,256}$",
-        description="the name of both buses, 1 to 256 letters, digits and / _ . -; a change replaces them; default "
+        pattern=r"^[.\-_A-Za-z0-9]{1,256}$",
+        description="the name of both buses, 1 to 256 letters, digits and _ . -; a change replaces them; default "
         "`<project>-<stack>`",
     )
     replication: bool = Field(

@@ -9,7 +9,7 @@ import re
 
 from components.core.errors import InvalidNameError
 
-__all__ = ["MAX_COMPONENT_NAME", "MAX_PATTERN_NAME", "check_name"]
+__all__ = ["MAX_BROKER_NAME", "MAX_BUS_NAME", "MAX_COMPONENT_NAME", "MAX_PATTERN_NAME", "check_name"]
 
 MAX_PATTERN_NAME = 28
 """Longest name of a pattern: with the longest suffix of a child (``-undelivered-execution-role``, 27) and the
@@ -17,6 +17,12 @@ provider's eight characters it stays within the 64 of an IAM role and of an Even
 
 MAX_COMPONENT_NAME = 48
 """Longest name of any component: 64 (IAM role, EventBridge rule) less a short suffix and the provider's eight."""
+
+MAX_BUS_NAME = 32
+"""Longest name of a bus: the 48 of an EventBridge archive less ``-archive`` and the provider's eight."""
+
+MAX_BROKER_NAME = 42
+"""Longest name of a broker: the 50 of Amazon MQ less the provider's eight, which itself would go up to 55."""
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-))*(?<!-)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +21,7 @@ from components.routers.rule import Rule, RuleArgs
 from components.routers.subscriptions import Filter, QueueSubscription
 from components.routers.targets import SnsTarget, SqsTarget
 from components.routers.topic import Topic, TopicArgs
-from components.stores.queue import DeadLetterQueue
+from components.stores.queue import DeadLetterQueue, for_rule
 from contracts.manifest import BusRef, Holds, RuleRef, TopicRef
 
 __all__ = ["PATTERN", "FanOut", "FanOutArgs", "FanOutWorker", "Via"]
@@ -97,7 +97,7 @@ class FanOut(Component):
         self._validate(args)
         self.args = args
         self.workers = {
-            f"{name}-{worker}": QueueWorker(f"{name}-{worker}", spec.worker, self.child())
+            f"{name}-{worker}": QueueWorker(f"{name}-{worker}", self._fed(spec.worker), self.child())
             for worker, spec in args.workers.items()
         }
         self.topic = Topic(f"{name}-topic", args.topic, self.child()) if args.via is Via.TOPIC else None
@@ -126,6 +126,9 @@ class FanOut(Component):
             problems.append("via the bus there is nothing to fan out without an event pattern; name one")
         if problems:
             raise InvalidArgsError(f"FanOut {self.name!r}", problems)
+
+    def _fed(self, worker: QueueWorkerArgs) -> QueueWorkerArgs:
+        return replace(worker, queue=for_rule(worker.queue)) if self.args.via is Via.BUS else worker
 
     def _subscribe(self, topic: Topic, args: FanOutArgs) -> dict[str, DeadLetterQueue]:
         return {

@@ -28,7 +28,7 @@ from components.patterns.worker import (
 from components.routers.event_bus import EventBus
 from components.routers.rule import Rule, RuleArgs
 from components.routers.targets import SqsTarget
-from components.stores.queue import Queue, QueueArgs
+from components.stores.queue import Queue, QueueArgs, for_rule
 from contracts import environment as env
 from contracts.manifest import BusRef, Holds, RuleRef
 from contracts.scaling import DEFAULT_ACCEPTABLE_LATENCY_SECONDS, DEFAULT_HEADROOM, ScalingPolicy
@@ -46,7 +46,7 @@ class QueueWorkerArgs(WorkerArgs):
         bus: whose events it handles.
         event_pattern: which events; default None: no rule is made, and something else (a topic) sends to the queue.
         queue: default a standard queue with five receives.
-        message_group_id: FIFO only: the group of all events; default the pattern's name.
+        message_group_id: FIFO only: the group of all events, up to 100 characters; default the pattern's name.
         batch_size: messages per receive, 1 to 10; default 10. A task never takes more than it can start soon.
         receive_wait_seconds: length of a long poll, 1 to 20; default 20, which is the cheapest. The worker shortens it
             to half the stop timeout.
@@ -101,7 +101,7 @@ class QueueWorker(Component):
         check_name(name, longest=MAX_PATTERN_NAME)
         check(f"QueueWorker {name!r}", args, _RULES)
         self.args = args
-        self.queue = Queue(name, args.queue, self.child())
+        self.queue = Queue(name, for_rule(args.queue) if args.event_pattern is not None else args.queue, self.child())
         self.rule = self._create_rule(args, args.event_pattern) if args.event_pattern is not None else None
         self.table = create_idempotency_table(self, args.idempotency_expires_hours, args.queue.encryption_key)
         self.task_definition = self._create_task_definition(args)

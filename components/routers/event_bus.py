@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.naming import MAX_BUS_NAME, check_name
 from components.core.place import place_of
 from components.core.validation import Check, Range, check
 
@@ -22,7 +23,7 @@ class EventBusArgs:
     """Arguments of `EventBus`.
 
     Attributes:
-        bus_name: in AWS; 1 to 256 letters, digits and ``/_.-``, not ``default``; default None, made up. Two buses of a
+        bus_name: in AWS; 1 to 256 letters, digits and ``_.-``, not ``default``; default None, made up. Two buses of a
             global endpoint need one name. **A change replaces the bus.**
         archive_days: how long every event is kept for replay, 1 to 3,650 days; default 7; 0 turns the archive off
             (it is billed per GB). An archive keeps what no rule matched, too.
@@ -41,9 +42,9 @@ _RULES = (
         ("bus_name",),
         lambda args: (
             args.bus_name is not None
-            and (not re.fullmatch(r"[/.\-_A-Za-z0-9]{1,256}", args.bus_name) or args.bus_name == "default")
+            and (not re.fullmatch(r"[.\-_A-Za-z0-9]{1,256}", args.bus_name) or args.bus_name == "default")
         ),
-        lambda args: f"bus_name is {args.bus_name!r}; allowed are 1 to 256 letters, digits and /_.-, not 'default'",
+        lambda args: f"bus_name is {args.bus_name!r}; allowed are 1 to 256 letters, digits and _.-, not 'default'",
     ),
     Range("archive_days", 0, 3_650, "days"),
     Check(
@@ -66,6 +67,7 @@ class EventBus(Component):
     def __init__(self, name: str, args: EventBusArgs | None = None, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         args = args or EventBusArgs()
+        check_name(name, longest=MAX_BUS_NAME)
         check(f"EventBus {name!r}", args, _RULES)
         self.given_name = args.bus_name
         self.bus = aws.cloudwatch.EventBus(name, name=args.bus_name, description=args.description, opts=self.child())

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.core.base import Component
+from components.core.naming import MAX_BUS_NAME, check_name
 from components.core.validation import Check, Range, check
 
 __all__ = ["DefaultBus", "PartnerEventBus", "PartnerEventBusArgs"]
@@ -69,6 +70,7 @@ class PartnerEventBus(Component):
 
     def __init__(self, name: str, args: PartnerEventBusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
+        check_name(name, longest=MAX_BUS_NAME)
         check(f"PartnerEventBus {name!r}", args, _RULES)
         # EventBridge requires the bus to have the source's own name.
         self.bus = aws.cloudwatch.EventBus(

@@ -132,7 +132,9 @@ class GlobalEndpoint(Component):
     def _create_endpoint(
         self, args: GlobalEndpointArgs, health: aws.route53.HealthCheck
     ) -> aws.cloudwatch.EventEndpoint:
-        role, policy = self._create_role() if args.replication else (None, None)
+        # Without replication, too: UpdateEndpoint refuses to take a role away (an empty ARN), and turning replication
+        # off would fail.
+        role, policy = self._create_role()
         return aws.cloudwatch.EventEndpoint(
             self.name,
             event_buses=[
@@ -142,7 +144,7 @@ class GlobalEndpoint(Component):
             replication_config=aws.cloudwatch.EventEndpointReplicationConfigArgs(
                 state="ENABLED" if args.replication else "DISABLED"
             ),
-            role_arn=role.arn if role else None,
+            role_arn=role.arn,
             routing_config=aws.cloudwatch.EventEndpointRoutingConfigArgs(
                 failover_config=aws.cloudwatch.EventEndpointRoutingConfigFailoverConfigArgs(
                     primary=aws.cloudwatch.EventEndpointRoutingConfigFailoverConfigPrimaryArgs(health_check=health.arn),
@@ -151,7 +153,7 @@ class GlobalEndpoint(Component):
                     ),
                 )
             ),
-            opts=self.child(depends_on=[policy] if policy else None),
+            opts=self.child(depends_on=[policy]),
         )
 
     def _create_role(self) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:

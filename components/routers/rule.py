@@ -179,6 +179,8 @@ class Rule(Component):
             f"{self.name}-{target.name}",
             rule=rule.name,
             event_bus_name=args.bus.bus_name,
+            # The provider would make one of the resource's name, which may exceed EventBridge's 64 characters.
+            target_id=target.name,
             arn=binding.arn,
             role_arn=self.role.arn if self.role is not None and needs_role else None,
             sqs_target=binding.sqs_target,

@@ -29,7 +29,9 @@ class TopicArgs:
         fifo: order per message group, duplicates dropped for 5 minutes. Default False. **A change replaces the topic.**
         content_based_deduplication: FIFO only: the body's hash is the deduplication id. Default False.
         high_throughput: FIFO only: quotas per message group instead of per topic. Default False.
-        archive_days: FIFO only: messages are kept for replay, 1 to 365 days; default None, no archive.
+        archive_days: FIFO only: messages are kept for replay, 1 to 365 days; default None, no archive. **SNS refuses to
+            delete a topic with an archive**, and the provider cannot turn it off: `aws sns set-topic-attributes
+            --attribute-name ArchivePolicy --attribute-value {}` does, and deletes the archive.
         encryption_key: customer-managed key; default None, no encryption at rest: AWS's own key refuses EventBridge.
         description: the topic's display name, up to 100 characters.
     """

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
+from components.core.naming import MAX_BROKER_NAME, check_name
 from components.core.outputs import json_text
 from components.core.place import place_of
 from components.core.validation import Check, OneOf, check
@@ -100,6 +101,7 @@ class Broker(Component):
 
     def __init__(self, name: str, args: BrokerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
+        check_name(name, longest=MAX_BROKER_NAME)
         check(f"Broker {name!r}", args, _RULES)
         self.engine = BrokerEngine(args.engine)
         self.encryption_key = args.encryption_key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
@@ -22,6 +22,7 @@ __all__ = [
     "DeadLetterQueueArgs",
     "Queue",
     "QueueArgs",
+    "for_rule",
     "visibility_for",
 ]
 
@@ -30,6 +31,9 @@ DEAD_LETTER_RETENTION_DAYS = 14
 so anything shorter may expire before anybody looks."""
 
 _DAY = 86_400
+_MAX_MESSAGE_BYTES = 1_048_576
+"""SQS's maximum, and its own default. The provider's is a quarter of it: a larger event, which EventBridge takes, would
+be refused by the queue and by the dead-letter queue, and lost."""
 _MIN_VISIBILITY_SECONDS = 30
 _MAX_VISIBILITY_SECONDS = 43_200
 
@@ -50,7 +54,8 @@ class QueueArgs:
     Attributes:
         fifo: order per message group, duplicates dropped for 5 minutes. Default False. **A change replaces the queue.**
         high_throughput: FIFO only: quotas per message group instead of per queue. Default False.
-        content_based_deduplication: FIFO only: the body's hash is the deduplication id. Default False.
+        content_based_deduplication: FIFO only: the body's hash is the deduplication id. Default False. A rule can send
+            to the queue only with it (`for_rule`).
         processing_seconds: seconds to process one message, 0.001 to 7,200; default 5. Sizes the visibility timeout.
         visibility_timeout_seconds: 0 to 43,200; not below processing_seconds; default `visibility_for` it.
         max_receive_count: receives before a message is dead-lettered, 1 to 1,000; default 5.
@@ -68,6 +73,14 @@ class QueueArgs:
     retention_days: int = 4
     delay_seconds: int = 0
     encryption_key: EncryptionKey | None = None
+
+
+def for_rule(args: QueueArgs) -> QueueArgs:
+    """The arguments of a queue that a rule sends to: EventBridge gives no deduplication id, so a FIFO queue makes one.
+
+    Events have ids, so two of them never have the same body; a producer's own deduplication id still goes first.
+    """
+    return replace(args, content_based_deduplication=True) if args.fifo else args
 
 
 _RULES = (
@@ -105,6 +118,7 @@ class _SqsQueue(Component):
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None) -> None:
         super().__init__(name, opts)
         self.fifo = False
+        self.content_based_deduplication = False
         self.encryption_key: EncryptionKey | None = None
 
     def _create(
@@ -120,6 +134,7 @@ class _SqsQueue(Component):
         redrive_policy: pulumi.Input[str] | None = None,
     ) -> None:
         self.fifo = fifo
+        self.content_based_deduplication = content_based_deduplication
         self.encryption_key = encryption_key
         self.visibility_timeout_seconds = visibility_timeout_seconds
         self.queue = aws.sqs.Queue(
@@ -128,6 +143,7 @@ class _SqsQueue(Component):
             content_based_deduplication=content_based_deduplication or None,
             deduplication_scope="messageGroup" if high_throughput else None,
             fifo_throughput_limit="perMessageGroupId" if high_throughput else None,
+            max_message_size=_MAX_MESSAGE_BYTES,
             message_retention_seconds=retention_days * _DAY,
             visibility_timeout_seconds=visibility_timeout_seconds,
             delay_seconds=delay_seconds,

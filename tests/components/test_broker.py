@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.core.errors import InvalidArgsError
+from components.core.errors import InvalidArgsError, InvalidNameError
 from components.encryption import EncryptionKey
 from components.network import Network, NetworkArgs
 from components.stores.broker import Broker, BrokerArgs
@@ -117,6 +117,11 @@ def test_the_password_is_generated_and_a_secret_wherever_it_stands():
     secret = recorder.one("aws:secretsmanager/secret:Secret", "orders-broker-credentials").inputs
     assert secret["recoveryWindowInDays"] == 7
     assert "kmsKeyId" not in secret
+
+
+def test_a_name_that_amazon_mq_would_refuse_with_the_providers_suffix_is_refused():
+    with pytest.raises(InvalidNameError, match="at most 42 are allowed"):
+        record(lambda: Broker("b" * 43, BrokerArgs(network=Network("network"))))
 
 
 def test_a_customer_managed_key_encrypts_the_credentials_and_activemqs_storage():

@@ -218,9 +218,9 @@ def test_unknown_values_are_left_to_aws(rule: Any):
 def test_the_key_lets_the_account_administer_and_the_senders_use_it():
     recorder = record(lambda: EncryptionKey("key"))
     key = recorder.one("aws:kms/key:Key").inputs
+    assert key["tags"] == {"EventBridgeApiDestinations": "true"}  # else EventBridge refuses it for a connection
     assert key["enableKeyRotation"] is True
     assert key["deletionWindowInDays"] == 30
-    assert key["tags"] == {"EventBridgeApiDestinations": "true"}
     assert len(recorder.of_type("Alias")) == 1
     with pytest.raises(ValueError, match="deletion_window_days is 5; allowed is a whole number from 7 to 30 days"):
         record(lambda: EncryptionKey("key", EncryptionKeyArgs(deletion_window_days=5)))

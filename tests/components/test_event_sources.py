@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.core.errors import InvalidArgsError
+from components.core.errors import InvalidArgsError, InvalidNameError
 from components.routers.event_bus import EventBus, EventBusArgs
 from components.routers.event_sources import DefaultBus, PartnerEventBus, PartnerEventBusArgs
 from components.routers.global_endpoint import GlobalEndpoint, GlobalEndpointArgs
@@ -125,12 +125,11 @@ def test_the_endpoint_routes_to_the_second_region_and_replicates():
     assert walk_policies(recorder) == []
 
 
-def test_without_replication_there_is_no_role():
+def test_without_replication_the_role_stays_because_eventbridge_refuses_to_take_it_away():
     recorder = endpoint(replication=False)
-    assert recorder.of_type("aws:iam/role:Role") == []
     inputs = recorder.one("aws:cloudwatch/eventEndpoint:EventEndpoint").inputs
     assert inputs["replicationConfig"] == {"state": "DISABLED"}
-    assert "roleArn" not in inputs
+    assert inputs["roleArn"] == f"arn:aws:iam::{ACCOUNT}:role/orders-replication-role-0a1b2c3"
 
 
 def test_producers_learn_the_endpoints_id():
@@ -168,7 +167,18 @@ def test_it_runs_with_unknown_outputs():
     assert endpoint(preview=True).children() == endpoint().children()
 
 
-@pytest.mark.parametrize("name", ["default", "a b", "x" * 257])
+def test_a_bus_has_no_name_that_its_archive_could_not_have():
+    longest = "b" * 32
+    recorder = record(lambda: EventBus(longest))
+    (archive,) = recorder.of_type("aws:cloudwatch/eventArchive:EventArchive")
+    assert len(archive.name) + 8 == 48  # EventBridge's limit, with what the provider appends
+    with pytest.raises(InvalidNameError, match="at most 32 are allowed"):
+        record(lambda: EventBus(longest + "s"))
+    with pytest.raises(InvalidNameError, match="at most 32 are allowed"):
+        record(lambda: PartnerEventBus(longest + "s", PartnerEventBusArgs(event_source=PARTNER)))
+
+
+@pytest.mark.parametrize("name", ["default", "a b", "a/b", "x" * 257])
 def test_a_name_that_no_bus_can_have_is_refused(name: str):
-    with pytest.raises(InvalidArgsError, match="allowed are 1 to 256 letters, digits and /_.-, not 'default'"):
+    with pytest.raises(InvalidArgsError, match="allowed are 1 to 256 letters, digits and _.-, not 'default'"):
         record(lambda: EventBus("orders", EventBusArgs(bus_name=name)))

@@ -106,6 +106,7 @@ def test_via_the_bus_the_rule_delivers_to_every_queue():
 def test_via_the_bus_a_fifo_queue_has_a_group_of_its_name():
     recorder = record(fan_out(("kitchen",), via=Via.BUS, fifo=True))
     assert recorder.one("EventTarget").inputs["sqsTarget"] == {"messageGroupId": "orders-kitchen"}
+    assert recorder.one("aws:sqs/queue:Queue", "orders-kitchen").inputs["contentBasedDeduplication"] is True
 
 
 def test_alarms_watch_what_could_not_be_delivered():

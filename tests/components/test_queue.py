@@ -26,6 +26,7 @@ def test_the_defaults_are_safe():
     queue = recorder.one("aws:sqs/queue:Queue", "orders").inputs
     assert queue == {
         "delaySeconds": 0,
+        "maxMessageSize": 1_048_576,  # the provider's default is 256 KiB, and EventBridge delivers events of 1 MiB
         "messageRetentionSeconds": 4 * 86_400,
         "receiveWaitTimeSeconds": 20,
         "redrivePolicy": json.dumps(
@@ -36,6 +37,7 @@ def test_the_defaults_are_safe():
     }
     dlq = recorder.one("aws:sqs/queue:Queue", "orders-dlq").inputs
     assert dlq["messageRetentionSeconds"] == 14 * 86_400
+    assert dlq["maxMessageSize"] == queue["maxMessageSize"]
     allow = json.loads(recorder.one("RedriveAllowPolicy").inputs["redriveAllowPolicy"])
     assert allow == {
         "redrivePermission": "byQueue",

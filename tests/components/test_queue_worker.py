@@ -139,6 +139,13 @@ def test_a_fifo_worker_uses_its_own_name_as_message_group():
     assert recorder.one("EventTarget").inputs["sqsTarget"] == {"messageGroupId": "pizza"}
 
 
+@pytest.mark.parametrize(("pattern", "expected"), [({"source": ["pizza.service.com"]}, True), (None, None)])
+def test_a_fifo_queue_makes_deduplication_ids_where_a_rule_sends_to_it(pattern: Any, expected: bool | None):
+    recorder = record(lambda: worker(queue=QueueArgs(fifo=True), event_pattern=pattern))
+    queue = recorder.one("aws:sqs/queue:Queue", "orders").inputs
+    assert queue.get("contentBasedDeduplication") is expected
+
+
 def test_the_manifest_says_where_dead_letters_belong():
     texts: list[str] = []
 

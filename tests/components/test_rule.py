@@ -13,6 +13,7 @@ from components.routers.targets import SqsTarget
 from components.stores.queue import Queue, QueueArgs
 from tests.recorder import ACCOUNT, REGION, Recorder, policy_of, record
 
+FIFO: dict[str, Any] = {"fifo": True, "content_based_deduplication": True}
 PATTERN = {"source": ["com.flix"], "detail": {"data": {"region": ["AU", "NZ"]}}}
 
 
@@ -40,6 +41,7 @@ def test_a_rule_comes_with_its_target_and_a_dead_letter_queue():
         "eventBusName": "events-0a1b2c3",
         "retryPolicy": {"maximumEventAgeInSeconds": 86_400, "maximumRetryAttempts": 185},
         "rule": "flix-0a1b2c3",
+        "targetId": "orders",
     }
 
 
@@ -61,7 +63,7 @@ def test_queue_and_dead_letter_queue_admit_this_rule_only():
 
 
 def test_events_for_a_fifo_queue_share_a_group_and_their_dead_letter_queue_is_standard():
-    program = rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id="flix")]}, fifo=True)
+    program = rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id="flix")]}, **FIFO)
     recorder = record(program)
     assert recorder.one("EventTarget").inputs["sqsTarget"] == {"messageGroupId": "flix"}
     assert "fifoQueue" not in recorder.one("aws:sqs/queue:Queue", "flix-undelivered").inputs
@@ -97,9 +99,31 @@ def test_the_same_target_twice_is_refused():
 
 def test_a_fifo_queue_needs_a_group_and_a_standard_queue_refuses_one():
     with pytest.raises(InvalidArgsError, match="message_group_id is not set"):
-        record(rule_program(fifo=True))
+        record(rule_program(**FIFO))
     with pytest.raises(InvalidArgsError, match="the queue is not FIFO; leave it unset"):
         record(rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id="g")]}))
+
+
+def test_a_fifo_queue_that_makes_no_deduplication_id_is_refused_because_eventbridge_sends_none():
+    with pytest.raises(InvalidArgsError, match="the queue is FIFO without content_based_deduplication"):
+        record(rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id="g")]}, fifo=True))
+
+
+def test_a_message_group_longer_than_eventbridge_takes_is_refused():
+    with pytest.raises(InvalidArgsError, match="message_group_id has 101 characters; EventBridge allows 100"):
+        record(rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id="g" * 101)]}, **FIFO))
+
+
+def test_the_id_of_a_target_fits_however_long_the_names_are():
+    """The provider's own would be the resource's name and eight characters; EventBridge allows 64."""
+
+    def program() -> None:
+        target = SqsTarget(queue=Queue("queue-" * 6 + "orders"))
+        Rule("rule-" * 6 + "orders", RuleArgs(bus=EventBus("events"), event_pattern=PATTERN, targets=[target]))
+
+    target = record(program).one("EventTarget")
+    assert len(target.name) > 64
+    assert target.inputs["targetId"] == "queue-" * 6 + "orders"
 
 
 def test_a_bus_has_an_archive_and_no_policy_unless_asked():
@@ -140,5 +164,6 @@ def test_wrong_bus_arguments_are_refused(args: EventBusArgs, problem: str):
 @pytest.mark.parametrize("fifo", [False, True])
 def test_it_runs_with_unknown_outputs(fifo: bool):
     group = "g" if fifo else None
-    program = rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id=group)]}, fifo=fifo)
+    queue = FIFO if fifo else {}
+    program = rule_program(lambda queue: {"targets": [SqsTarget(queue=queue, message_group_id=group)]}, **queue)
     assert len(record(program, preview=True).of_type("EventTarget")) == 1

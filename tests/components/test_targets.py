@@ -262,10 +262,11 @@ def test_the_role_of_a_task_may_run_it_in_its_cluster_and_pass_both_roles():
     [
         ({"task_count": 11}, "task_count is 11; allowed is a whole number from 1 to 10 tasks"),
         ({"event_fields": {"KEY": "detail.key"}}, "event_fields: KEY: path is 'detail.key'; allowed is $"),
+        ({"event_fields": {"KEY": "$.detail['a-b']"}}, "event_fields: KEY: path is \"$.detail['a-b']\"; a transformer"),
         ({"event_fields": {"A": "$.id"}, "environment": {"A": "b"}}, "A: in event_fields and in environment; keep one"),
         ({"environment": {"A": "x" * 8200}}, "ECS allows 8,192: pass a reference"),
     ],
-    ids=["count", "path", "twice", "size"],
+    ids=["count", "path", "brackets", "twice", "size"],
 )
 def test_a_wrong_task_is_refused(options: dict[str, Any], problem: str):
     with pytest.raises(InvalidArgsError) as caught:
@@ -305,6 +306,10 @@ def test_the_input_is_said_in_one_of_three_ways(value: Any, expected: dict[str, 
         (lambda: InputPath(path="$.detail[*]"), "path is '$.detail[*]'; allowed is $"),
         (lambda: InputPath(path="$." + "x" * 300), "path has 302 characters; EventBridge allows 256"),
         (lambda: InputTransformer(template="<id>"), "template uses <id>, which paths does not define"),
+        (
+            lambda: InputTransformer(template='"<a>"', paths={"a": "$.detail['a']"}),
+            "variable 'a': path is \"$.detail['a']\"; a transformer takes .field and [0] steps only",
+        ),
         (lambda: InputTransformer(template='"a"', paths={"id": "$.id"}), "paths defines id, which the template"),
         (lambda: InputTransformer(template="order <id>", paths={"id": "$.id"}), "a text needs quotes around it"),
         (lambda: InputTransformer(template="<AWS1>", paths={"AWS1": "$.id"}), "names that start with AWS"),

@@ -16,7 +16,7 @@ from components.core.iam import Statement
 from components.core.validation import Range
 from components.network import Network
 from components.routers.targets.base import EVENTS_SERVICE, Addressable, Binding, RetryPolicy, RuleSide, refuse
-from components.routers.targets.input import InputTransformer, TargetInput, path_problem
+from components.routers.targets.input import InputTransformer, TargetInput, transformer_path_problem
 from contracts.task_events import MAX_OVERRIDES_CHARACTERS
 
 __all__ = ["MAX_OVERRIDES_CHARACTERS", "EcsTaskTarget", "LambdaTarget", "StateMachineTarget"]
@@ -106,7 +106,7 @@ class EcsTaskTarget:
     def __post_init__(self) -> None:
         problems = list(Range("task_count", 1, 10, "tasks").problems(self))
         for variable, path in self.event_fields.items():
-            if problem := path_problem(path):
+            if problem := transformer_path_problem(path):
                 problems.append(f"event_fields: {variable}: {problem}")
         if twice := sorted(self.event_fields.keys() & self.environment.keys()):
             problems.append(f"{', '.join(twice)}: in event_fields and in environment; keep one")

@@ -13,7 +13,15 @@ from typing import Any
 
 from components.core.errors import InvalidArgsError
 
-__all__ = ["MAX_INPUT_CHARACTERS", "ConstantInput", "InputPath", "InputTransformer", "TargetInput", "path_problem"]
+__all__ = [
+    "MAX_INPUT_CHARACTERS",
+    "ConstantInput",
+    "InputPath",
+    "InputTransformer",
+    "TargetInput",
+    "path_problem",
+    "transformer_path_problem",
+]
 
 MAX_INPUT_CHARACTERS = 8192
 """EventBridge API reference, PutTargets: length of Input and of InputTemplate."""
@@ -41,6 +49,15 @@ def path_problem(path: object) -> str | None:
         return f"path is {path!r}; allowed is $ with .field, ['field'] and [0] steps, e.g. '$.detail.data.region'"
     if len(path) > _MAX_PATH_CHARACTERS:
         return f"path has {len(path)} characters; EventBridge allows {_MAX_PATH_CHARACTERS}"
+    return None
+
+
+def transformer_path_problem(path: object) -> str | None:
+    """What is wrong with a path of a transformer, which takes no ['field'] (API reference, InputPathsMap), or None."""
+    if (problem := path_problem(path)) is not None:
+        return problem
+    if "['" in str(path):
+        return f"path is {path!r}; a transformer takes .field and [0] steps only, e.g. '$.detail.data.channel-id'"
     return None
 
 
@@ -88,8 +105,8 @@ class InputTransformer:
         template: JSON with ``<variable>`` in it. Outside quotes the variable becomes the JSON value that the path
             found; inside quotes its text, which must then be a plain text or number (an object there makes the
             template invalid for that event, and the event goes to the dead-letter queue). Up to 8,192 characters.
-        paths: variable → path into the event, up to 100. EventBridge knows ``aws.events.event``,
-            ``aws.events.event.json``, ``aws.events.rule-arn``, ``aws.events.rule-name`` and
+        paths: variable → path into the event with .field and [0] steps, up to 100. EventBridge knows
+            ``aws.events.event``, ``aws.events.event.json``, ``aws.events.rule-arn``, ``aws.events.rule-name`` and
             ``aws.events.event.ingestion-time`` without one.
     """
 
@@ -108,7 +125,7 @@ class InputTransformer:
                     f"variable {name!r}: use letters, digits, hyphens and underscores; names that start with AWS are "
                     "EventBridge's own"
                 )
-            if problem := path_problem(path):
+            if problem := transformer_path_problem(path):
                 problems.append(f"variable {name!r}: {problem}")
         if len(self.paths) > _MAX_PATHS:
             problems.append(f"paths has {len(self.paths)} entries; EventBridge allows {_MAX_PATHS}")

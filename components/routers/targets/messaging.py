@@ -18,7 +18,10 @@ from components.stores.queue import Queue
 if TYPE_CHECKING:
     from components.routers.topic import Topic
 
-__all__ = ["KinesisTarget", "LogGroupTarget", "SnsTarget", "SqsTarget"]
+__all__ = ["MAX_GROUP_CHARACTERS", "KinesisTarget", "LogGroupTarget", "SnsTarget", "SqsTarget"]
+
+MAX_GROUP_CHARACTERS = 100
+"""EventBridge API reference, SqsParameters: less than the 128 of SQS."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +29,9 @@ class SqsTarget:
     """A queue. Its policy gains the rule's ARN.
 
     Attributes:
-        queue: standard or FIFO.
-        message_group_id: FIFO only, and then required. EventBridge knows only a constant, so all events of the rule
-            share one group and are handled one after the other.
+        queue: standard; or FIFO with content-based deduplication.
+        message_group_id: FIFO only, and then required, up to 100 characters. EventBridge knows only a constant, so all
+            events of the rule share one group and are handled one after the other.
         input: default None, the event as it is. A worker of this library reads events: it needs None.
         retry: default None, the rule's.
     """
@@ -44,6 +47,24 @@ class SqsTarget:
                 self,
                 self.queue.name,
                 ["message_group_id is not set, and a FIFO queue refuses a message without one; e.g. 'orders'"],
+            )
+        if self.queue.fifo and not self.queue.content_based_deduplication:
+            refuse(
+                self,
+                self.queue.name,
+                [
+                    "the queue is FIFO without content_based_deduplication: EventBridge sends no deduplication id, and "
+                    "SQS would refuse every event; set it"
+                ],
+            )
+        if self.message_group_id and len(self.message_group_id) > MAX_GROUP_CHARACTERS:
+            refuse(
+                self,
+                self.queue.name,
+                [
+                    f"message_group_id has {len(self.message_group_id)} characters; EventBridge allows "
+                    f"{MAX_GROUP_CHARACTERS}"
+                ],
             )
         if self.message_group_id and not self.queue.fifo:
             refuse(

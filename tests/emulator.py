@@ -25,7 +25,10 @@ REGION = "ap-southeast-2"
 _ACCOUNTS = itertools.count(random.randrange(10**11, 9 * 10**11))
 
 
-_PORTS = range(20_000, 32_000)  # below the kernel's ephemeral range: no outgoing connection takes one in between
+# Below the kernel's ephemeral range: no outgoing connection takes one in between. Each test process has its share of
+# them, as a port that was given out is free until its server listens.
+_PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = range(20_000 + _PROCESS, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 _port_numbers = iter(random.Random().sample(_PORTS, len(_PORTS)))
 
 
@@ -38,7 +41,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise RuntimeError(f"all ports from {_PORTS.start} to {_PORTS.stop - 1} are taken or were given out")
+    raise RuntimeError(f"all {len(_PORTS)} ports from {_PORTS.start} on are taken or were given out")
 
 
 @dataclass
@@ -88,13 +91,13 @@ def running_emulator(home: Path, *arguments: str, module: str = "ops.local.serve
     finally:
         server.terminate()
         try:
-            server.wait(10)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
 
 
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 30) -> None:
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.poll() is not None:

@@ -42,7 +42,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise RuntimeError(f"all ports from {_PORTS.start} to {_PORTS.stop - 1} are taken or were given out")
+    raise RuntimeError(f"all {len(_PORTS)} ports from {_PORTS.start} on are taken or were given out")
 
 
 @dataclass
@@ -92,13 +92,13 @@ def running_emulator(home: Path, *arguments: str, module: str = "ops.local.serve
     finally:
         server.terminate()
         try:
-            server.wait(30)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
 
 
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 90) -> None:
+def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.poll() is not None:

@@ -98,7 +98,15 @@ def await_consumers(
             for consumer, keys in expected.values()
         )
         stage.show(f"{handled}/{wanted} effects")
-        return handled == wanted
+        return handled == wanted and logged()
+
+    def logged() -> bool:
+        """A worker's line about an event comes after its record in the table."""
+        return all(
+            outcome["handled"]
+            for consumer, keys in expected.values()
+            for outcome in outcomes(stage.home, consumer.name, keys).values()
+        )
 
     if not stage.wait(done, _SECONDS):
         problems.append(f"not all events were handled within {_SECONDS:g} s")

@@ -185,6 +185,13 @@ class QueueWorkerDemo:
 
     def _check_effects(self) -> None:
         """Each order was handled once, not merely at least once."""
+        completed = self._completed(self._good | self._poison)
+
+        def logged() -> bool:
+            seen = outcomes(self._stage.home, self._manifest.name, completed)
+            return all(outcome["handled"] for outcome in seen.values())
+
+        self._happens(logged)  # the worker's line about an order comes after its record in the table
         counted = outcomes(self._stage.home, self._manifest.name, self._good | self._poison)
         twice = [key for key, outcome in counted.items() if outcome["handled"] > 1]
         if twice:

@@ -267,6 +267,9 @@ class ContainerRegistry:
         for container in running:
             with contextlib.suppress(TimeoutError):
                 container.wait(_KILL_WAIT_SECONDS)
+        # The threads that take them off the record may come too late: the process ends now.
+        for task_arn in {container.launch.task_arn for container in running}:
+            self._ended(task_arn)
 
     def _ended(self, task_arn: str) -> None:
         with self._lock:

@@ -43,6 +43,8 @@ its code needs most of a second to do so."""
 
 Service = dict[str, Any]
 
+_FAILURES = (StopCode.ESSENTIAL_CONTAINER_EXITED, StopCode.TASK_FAILED_TO_START)
+
 _locks: dict[tuple[Scope, str], threading.RLock] = defaultdict(threading.RLock)
 _backoffs: dict[tuple[Scope, str], RestartBackoff] = {}
 
@@ -81,6 +83,16 @@ def _scale_in(service: Service) -> None:
         )
 
 
+def _about_to_fail(deployment_id: str | None) -> bool:
+    """Whether a task of the deployment has failed and is not counted yet: its count says when the next one starts."""
+    return deployment_id is not None and any(
+        task.get("_deployment_id") == deployment_id
+        and task.get("stopCode") in _FAILURES
+        and not task.get("_failure_counted")
+        for task in ecs._tasks.values()
+    )
+
+
 class _Scheduler:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
@@ -107,6 +119,8 @@ class _Scheduler:
         """RunTask; for a service in a crash loop the start is put off."""
         group: str = data.get("group") or ""
         if group.startswith("service:"):
+            if _about_to_fail(data.get("_deploymentId")):
+                return ecs.json_response({"tasks": [], "failures": []})
             key = f"{data['cluster']}/{group.removeprefix('service:')}"
             backoff = _backoffs.get((current_scope(), key))
             if backoff and backoff.deployment_id == data.get("_deploymentId"):
@@ -130,7 +144,7 @@ class _Scheduler:
         if key is None:
             return
         ended = task["lastStatus"] == "STOPPED"
-        if stop_code in (StopCode.ESSENTIAL_CONTAINER_EXITED, StopCode.TASK_FAILED_TO_START):
+        if stop_code in _FAILURES:
             if ended:
                 self._count_failure(key, task)
                 self._record_failure(task)
@@ -149,6 +163,7 @@ class _Scheduler:
             backoff.failed(time.monotonic(), speedup=self._settings.speedup)
         else:
             backoff.recovered()
+        task["_failure_counted"] = True
 
     def _reconcile_later(self, key: str, seconds: float) -> None:
         scope = current_scope()

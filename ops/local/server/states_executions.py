@@ -1,8 +1,8 @@
 """Gap: executions that time out, and that nothing overwrites once they have ended.
 
 MiniStack ignores TimeoutSeconds of a state machine, and gives a failed execution an output. A task that was running
-when its execution was stopped would turn it from ABORTED to FAILED. And a state machine that is not there has no
-executions, instead of being an error.
+when its execution was stopped would turn it from ABORTED to FAILED; a Wait would go on to its end. And a state machine
+that is not there has no executions, instead of being an error.
 """
 
 from __future__ import annotations
@@ -10,15 +10,21 @@ from __future__ import annotations
 import contextvars
 import json
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ministack.services import stepfunctions
+from ministack.services.stepfunctions import _ExecutionError
 
 from ops.local.server.settings import ServerSettings
 
-__all__ = ["SEAMS", "alive", "install"]
+__all__ = ["SEAMS", "alive", "install", "pause", "walking"]
 
 SEAMS = (
+    "services.stepfunctions._ExecutionError",
+    "services.stepfunctions._SFN_WAIT_SCALE",
     "services.stepfunctions._add_event",
     "services.stepfunctions._emit_execution_status_event",
     "services.stepfunctions._executions",
@@ -27,10 +33,17 @@ SEAMS = (
     "services.stepfunctions._map_runs",
     "services.stepfunctions._resolve_state_machine_arn",
     "services.stepfunctions._run_execution",
+    "services.stepfunctions._scaled_sleep",
     "services.stepfunctions._state_machines",
     "services.stepfunctions.error_response_json",
     "services.stepfunctions.now_iso",
 )
+
+
+_LOOK_SECONDS = 0.2
+
+_ending = threading.Lock()
+_walked: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("walked execution", default=None)
 
 
 def alive(execution: dict[str, Any]) -> bool:
@@ -42,13 +55,52 @@ def alive(execution: dict[str, Any]) -> bool:
     return parent is None or parent["status"] == "RUNNING"
 
 
-def _time_out(execution: dict[str, Any]) -> None:
-    if execution["status"] != "RUNNING":
+def pause(seconds: float, execution: dict[str, Any]) -> None:
+    """Sleep so long, or until the execution has ended."""
+    end = time.monotonic() + seconds
+    while alive(execution) and (left := end - time.monotonic()) > 0:
+        time.sleep(min(_LOOK_SECONDS, left))
+
+
+@contextmanager
+def walking(execution: dict[str, Any]) -> Iterator[None]:
+    """Say whose states this thread walks through: a Wait is not told."""
+    token = _walked.set(execution)
+    try:
+        yield
+    finally:
+        _walked.reset(token)
+
+
+def _wait(seconds: float) -> None:
+    execution = _walked.get()
+    scaled = seconds * stepfunctions._SFN_WAIT_SCALE
+    if execution is None:  # TestState
+        time.sleep(scaled)
         return
-    execution["status"] = "TIMED_OUT"
-    execution["stopDate"] = stepfunctions.now_iso()
-    stepfunctions._add_event(execution, "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
+    pause(scaled, execution)
+    if not alive(execution):
+        raise _ExecutionError("States.Timeout", None)
+
+
+def _end(execution: dict[str, Any], status: str, event: str, details: dict[str, Any], **more: Any) -> None:
+    """End an execution that runs. Who sees the status sees the rest, too."""
+    with _ending:
+        if execution["status"] != "RUNNING":
+            return
+        execution.update(more, stopDate=stepfunctions.now_iso())
+        stepfunctions._add_event(execution, event, details)
+        execution["status"] = status
     stepfunctions._emit_execution_status_event(execution)
+
+
+def _time_out(execution: dict[str, Any]) -> None:
+    _end(execution, "TIMED_OUT", "ExecutionTimedOut", {"executionTimedOutEventDetails": {}})
+
+
+def _fail(execution: dict[str, Any], error: str, cause: str | None) -> None:
+    details = {"executionFailedEventDetails": {"error": error, "cause": cause}}
+    _end(execution, "FAILED", "ExecutionFailed", details, error=error, cause=cause)
 
 
 def _limit_seconds(execution: dict[str, Any]) -> float | None:
@@ -62,26 +114,24 @@ def _limit_seconds(execution: dict[str, Any]) -> float | None:
 
 def install(settings: ServerSettings) -> None:
     """Watch each execution while it runs."""
-    fail, run, add = stepfunctions._fail_execution, stepfunctions._run_execution, stepfunctions._add_event
-
-    def fail_once(execution: dict[str, Any], error: str, cause: str | None) -> None:
-        if execution["status"] == "RUNNING":
-            fail(execution, error, cause)
-            execution["output"] = None
+    run, add = stepfunctions._run_execution, stepfunctions._add_event
 
     def run_in_time(arn: str) -> None:
         execution = stepfunctions._executions.get(arn)
-        seconds = _limit_seconds(execution) if execution else None
-        if seconds is None:
-            run(arn)
+        if execution is None:
             return
-        timer = threading.Timer(seconds, contextvars.copy_context().run, (_time_out, execution))
-        timer.daemon = True
-        timer.start()
-        try:
-            run(arn)
-        finally:
-            timer.cancel()
+        with walking(execution):
+            seconds = _limit_seconds(execution)
+            if seconds is None:
+                run(arn)
+                return
+            timer = threading.Timer(seconds, contextvars.copy_context().run, (_time_out, execution))
+            timer.daemon = True
+            timer.start()
+            try:
+                run(arn)
+            finally:
+                timer.cancel()
 
     def add_linked(execution: dict[str, Any], kind: str, details: Any = None) -> Any:
         event = add(execution, kind, details)
@@ -99,6 +149,7 @@ def install(settings: ServerSettings) -> None:
         return list_executions(data)
 
     stepfunctions._list_executions = list_of_known
-    stepfunctions._fail_execution = fail_once
+    stepfunctions._fail_execution = _fail
     stepfunctions._run_execution = run_in_time
+    stepfunctions._scaled_sleep = _wait
     stepfunctions._add_event = add_linked

@@ -217,17 +217,16 @@ class _MapRun:
                 "Input": data,
             },
         }
-        outcome = "succeeded"
         try:
             result = stepfunctions._run_sub_machine(processor["States"], processor["StartAt"], data, child, context)
-            child |= {"status": "SUCCEEDED", "output": json.dumps(result)}
+            end = {"status": "SUCCEEDED", "output": json.dumps(result)}
         except _ExecutionError as error:
-            outcome = "failed" if child["status"] == "RUNNING" else "aborted"
-            if outcome == "failed":
-                child |= {"status": "FAILED", "error": error.error, "cause": error.cause}
-        child["stopDate"] = stepfunctions.now_iso()
+            end = {"status": "FAILED", "error": error.error, "cause": error.cause}
         with self._lock:
-            self._move("running", outcome, items)
+            if child["status"] == "RUNNING":  # else it was given up
+                child |= end
+            child["stopDate"] = stepfunctions.now_iso()
+            self._move("running", child["status"].lower(), items)
             if not self.exceeded and self._too_many_failed():
                 self.exceeded = True
                 for other in self._records.values():  # what still runs is given up

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextvars
 import json
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -21,7 +20,7 @@ from ministack.services.stepfunctions import _ExecutionError
 from ops.local.server import states_ecs
 from ops.local.server.scopes import current_scope
 from ops.local.server.settings import ServerSettings
-from ops.local.server.states_executions import alive
+from ops.local.server.states_executions import alive, pause, walking
 from ops.local.server.states_retries import HEARTBEAT_TIMEOUT, TIMEOUT, Retries, catcher_of
 from ops.local.server.states_tokens import Failed, HeartbeatMissed, TimedOut, Token, open_token, queue_task
 
@@ -95,10 +94,10 @@ class _Attempt:
             raise _ExecutionError("States.Runtime", f"The activity {self.resource} does not exist.")
         text = json.dumps(self._parameters())
         self._event("ActivityScheduled", resource=self.resource, input=text, **self._limits())
-        token = open_token(self.resource, timeout_seconds=self.timeout, heartbeat_seconds=self.heartbeat)
+        token = self._token(self.resource)
         queue_task(self.resource, token, text)
         while not token.taken.wait(0.05):
-            if not alive(self.execution):
+            if not token.alive():
                 token.over = True
                 raise _ExecutionError(TIMEOUT, None)
         self._event("ActivityStarted", **({"workerName": token.worker_name} if token.worker_name else {}))
@@ -110,7 +109,7 @@ class _Attempt:
 
     def _callback(self) -> Any:
         owner = self.execution["stateMachineArn"].split("/")[0]
-        token = open_token(owner, timeout_seconds=self.timeout, heartbeat_seconds=self.heartbeat)
+        token = self._token(owner)
         self.context["Task"] = {"Token": token.text}
         where = self._started(self._parameters())
         token.begin()
@@ -163,9 +162,17 @@ class _Attempt:
         chosen = stepfunctions._apply_input_path(self.state, self.data, self.context)
         return stepfunctions._apply_parameters(self.state, chosen, self.context)
 
+    def _token(self, owner_arn: str) -> Token:
+        return open_token(
+            owner_arn,
+            lambda: alive(self.execution),
+            timeout_seconds=self.timeout,
+            heartbeat_seconds=self.heartbeat,
+        )
+
     def _wait(self, token: Token, kind: str, where: dict[str, str]) -> Any:
         try:
-            return token.wait(lambda: alive(self.execution))
+            return token.wait()
         except Failed as failure:
             self._event(f"{kind}Failed", error=failure.error, cause=failure.cause, **where)
             raise _ExecutionError(failure.error, failure.cause) from None
@@ -207,12 +214,6 @@ def _finished(state: dict[str, Any], data: Any, context: dict[str, Any], result:
     return output, stepfunctions._next_or_end(state)
 
 
-def _pause(seconds: float, execution: dict[str, Any]) -> None:
-    end = time.monotonic() + seconds
-    while alive(execution) and (left := end - time.monotonic()) > 0:
-        time.sleep(min(0.2, left))
-
-
 def _execute_task(
     state: dict[str, Any], data: Any, execution: dict[str, Any], context: dict[str, Any]
 ) -> tuple[Any, str | None]:
@@ -228,7 +229,7 @@ def _execute_task(
                 raise
             delay = retries.delay_seconds(error.error)
             if delay is not None:
-                _pause(delay, execution)
+                pause(delay, execution)
                 continue
             catcher = catcher_of(state, error.error)
             name = TIMEOUT if error.error == HEARTBEAT_TIMEOUT else error.error
@@ -244,7 +245,8 @@ def install(settings: ServerSettings) -> None:
     run_branch = stepfunctions._run_sub_machine
 
     def branch(states: Any, start: str, data: Any, execution: Any, context: dict[str, Any]) -> Any:
-        return run_branch(states, start, data, execution, dict(context))
+        with walking(execution):
+            return run_branch(states, start, data, execution, dict(context))
 
     stepfunctions._run_sub_machine = branch
     stepfunctions._execute_task = _execute_task

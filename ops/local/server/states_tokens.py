@@ -58,10 +58,14 @@ class HeartbeatMissed(TimedOut):
 
 @dataclass
 class Token:
-    """What a state machine waits for. The limits are checked by the thread that waits."""
+    """What a state machine waits for, as long as its execution is `alive`.
+
+    The thread that waits looks now and then; a report in between is held against the limits, too.
+    """
 
     text: str
     owner_arn: str
+    alive: Callable[[], bool]
     timeout_seconds: float | None = None
     heartbeat_seconds: float | None = None
     clock: Callable[[], float] = time.monotonic
@@ -85,19 +89,21 @@ class Token:
     def beat(self) -> bool:
         """Whether somebody still waits."""
         with self._lock:
+            if not self._awaited():
+                return False
             self._beat = self.clock()
-            return not self.over and not self._reported.is_set()
+            return True
 
     def report(self, result: Any = None, failure: Failed | None = None) -> bool:
         """Whether somebody still waited."""
         with self._lock:
-            if self.over or self._reported.is_set():
+            if not self._awaited():
                 return False
             self._result, self._failure = result, failure
             self._reported.set()
             return True
 
-    def wait(self, alive: Callable[[], bool]) -> Any:
+    def wait(self) -> Any:
         """The result of the report.
 
         Raises:
@@ -106,7 +112,7 @@ class Token:
         while not self._reported.wait(_LOOK_SECONDS):
             with self._lock:
                 missed = self._missed()
-                if missed is None and alive():
+                if missed is None and self.alive():
                     continue
                 if not self._reported.is_set():
                     self.over = True
@@ -114,6 +120,9 @@ class Token:
         if self._failure is not None:
             raise self._failure
         return self._result
+
+    def _awaited(self) -> bool:
+        return not self.over and not self._reported.is_set() and self._missed() is None and self.alive()
 
     def _missed(self) -> TimedOut | None:
         if self._began is None:
@@ -130,9 +139,11 @@ _TOKENS: dict[str, Token] = {}
 _QUEUES: dict[str, list[tuple[Token, str]]] = {}
 
 
-def open_token(owner_arn: str, *, timeout_seconds: float | None, heartbeat_seconds: float | None) -> Token:
+def open_token(
+    owner_arn: str, alive: Callable[[], bool], *, timeout_seconds: float | None, heartbeat_seconds: float | None
+) -> Token:
     """A new token of a state machine, or of an activity."""
-    token = Token(uuid.uuid4().hex, owner_arn, timeout_seconds, heartbeat_seconds)
+    token = Token(uuid.uuid4().hex, owner_arn, alive, timeout_seconds, heartbeat_seconds)
     _TOKENS[token.text] = token
     return token
 

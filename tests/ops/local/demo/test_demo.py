@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -51,7 +52,9 @@ def _handled(project: Project) -> list[int]:
 
 
 def test_every_order_takes_its_path(running: Project) -> None:
+    begun = time.monotonic()
     demo = running.ops("demo", "--output", "json")
+    took = time.monotonic() - begun
 
     assert demo.returncode == 0, demo.stdout + demo.stderr
     (row,) = json.loads(demo.stdout)
@@ -61,7 +64,7 @@ def test_every_order_takes_its_path(running: Project) -> None:
     counted = _handled(running)
     assert counted == [1] * 43  # the copies too: once
     assert "5 copies ignored, 5 not for this rule" in row["note"]
-    assert 0 < row["seconds"] < 60
+    assert 0 < row["seconds"] < took
 
 
 def test_a_second_run_has_poison_of_its_own_and_prints_a_table(running: Project) -> None:
@@ -92,7 +95,7 @@ def test_an_order_of_another_region_that_reaches_the_worker_is_not_ok(stage: Sta
     orders = make_orders("near", good=2, copies=0, strangers=0, poison=0)
     routed = type(orders)(good=orders.good[:1], copies=(), strangers=orders.good[1:], poison=(), special=orders.special)
 
-    row = QueueWorkerDemo(stage, _manifest(stage), routed, step_seconds=10).run()
+    row = QueueWorkerDemo(stage, _manifest(stage), routed).run()
 
     assert row.ok is False
     assert "1 orders of another region reached the worker" in row.note

@@ -68,7 +68,7 @@ def run_program(account: Account, home: Path, source: str) -> Run:
         env=account.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ queue = aws.sqs.Queue("work")
 done = aws.sqs.Queue("done")
 function = aws.lambda_.Function(
     "worker", runtime="python3.13", architectures=["arm64"], handler="package.main.handle", code=code, role=role.arn,
-    timeout=10, memory_size=256, reserved_concurrent_executions=2, description="works",
+    timeout=30, memory_size=256, reserved_concurrent_executions=2, description="works",
     environment={{"variables": {{"DONE": done.url}}}}, logging_config={{"log_format": "JSON", "log_group": logs.name}})
 mapping = aws.lambda_.EventSourceMapping(
     "worker", event_source_arn=queue.arn, function_name=function.arn, batch_size=10,
@@ -44,7 +44,7 @@ def test_a_function_works_on_its_queue(account: Account, tmp_path: Path) -> None
     functions, sqs = account.client("lambda"), account.client("sqs")
     name = run.outputs["function"]
     found = functions.get_function(FunctionName=name)["Configuration"]
-    assert (found["Timeout"], found["MemorySize"], found["Description"]) == (10, 256, "works")
+    assert (found["Timeout"], found["MemorySize"], found["Description"]) == (30, 256, "works")
     assert found["LoggingConfig"]["LogGroup"].startswith("logs-")
     concurrency = functions.get_function_concurrency(FunctionName=name)
     assert concurrency["ReservedConcurrentExecutions"] == 2
@@ -52,7 +52,7 @@ def test_a_function_works_on_its_queue(account: Account, tmp_path: Path) -> None
     assert (url["AuthType"], url["FunctionUrl"]) == ("AWS_IAM", run.outputs["url"])
     sqs.send_message(QueueUrl=run.outputs["queue"], MessageBody=json.dumps("ping"))
     (message,) = wait_until(
-        lambda: sqs.receive_message(QueueUrl=run.outputs["done"], WaitTimeSeconds=1).get("Messages"), "the answer", 30
+        lambda: sqs.receive_message(QueueUrl=run.outputs["done"], WaitTimeSeconds=1).get("Messages"), "the answer"
     )
     assert message["Body"] == '"PING"'
 

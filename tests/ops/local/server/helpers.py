@@ -15,7 +15,11 @@ from tests.emulator import Account
 T = TypeVar("T")
 
 
-def wait_until(check: Callable[[], T | None], what: str, seconds: float = 20.0) -> T:
+WAIT_SECONDS = 60.0
+"""Nothing takes so long; other tests may keep the cores busy for a good part of it."""
+
+
+def wait_until(check: Callable[[], T | None], what: str, seconds: float = WAIT_SECONDS) -> T:
     """The first true result of `check`; fails the test when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -82,7 +86,7 @@ class Fargate:
         found: dict[str, Any] = self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn])["tasks"][0]
         return found
 
-    def wait_for(self, arn: str, status: str, seconds: float = 20.0) -> dict[str, Any]:
+    def wait_for(self, arn: str, status: str, seconds: float = WAIT_SECONDS) -> dict[str, Any]:
         """The task once it has this last status."""
 
         def reached() -> dict[str, Any] | None:
@@ -109,7 +113,7 @@ class Fargate:
         arns = self.ecs.list_tasks(cluster=self.cluster, serviceName=name, desiredStatus="RUNNING")["taskArns"]
         return list(self.ecs.describe_tasks(cluster=self.cluster, tasks=arns)["tasks"]) if arns else []
 
-    def wait_for_running(self, name: str, count: int, seconds: float = 20.0) -> list[dict[str, Any]]:
+    def wait_for_running(self, name: str, count: int, seconds: float = WAIT_SECONDS) -> list[dict[str, Any]]:
         """The service's tasks once exactly `count` of them run."""
 
         def reached() -> list[dict[str, Any]] | None:
@@ -153,17 +157,20 @@ def allow_service(account: Account, url: str, queue_arn: str, service: str, sour
     account.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 
 
-def receive(account: Account, url: str, *, wait_seconds: int = 5) -> dict[str, Any]:
+def receive(account: Account, url: str) -> dict[str, Any]:
     """One message with all its attributes; fails when there is none."""
-    answer = account.client("sqs").receive_message(
-        QueueUrl=url,
-        WaitTimeSeconds=wait_seconds,
-        MessageAttributeNames=["All"],
-        MessageSystemAttributeNames=["All"],
-    )
-    assert answer.get("Messages"), f"{url} is empty"
-    message: dict[str, Any] = answer["Messages"][0]
-    return message
+    sqs = account.client("sqs")
+
+    def messages() -> list[dict[str, Any]]:
+        answer = sqs.receive_message(
+            QueueUrl=url,
+            WaitTimeSeconds=5,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        return list(answer.get("Messages", []))
+
+    return wait_until(messages, f"a message in {url}")[0]
 
 
 def depth(account: Account, url: str) -> int:

@@ -40,7 +40,7 @@ class Gateway:
         url = f"{self._endpoint}/_aws/execute-api/{self.api_id}{path}"
         request = urllib.request.Request(url, body, {"Authorization": self._scope, **headers}, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -210,11 +210,12 @@ def test_tasks_in_cloud_map_answer_through_a_vpc_link(account: Account, fargate:
 
 
 def test_each_task_is_told_its_own_address(account: Account, fargate: Fargate):
-    command = [f"import os, time; print('host', os.environ['{API_HOST}'], flush=True); time.sleep(30)"]
+    command = [f"import os, time; print('host', os.environ['{API_HOST}'], flush=True); time.sleep(600)"]
     definition = fargate.define("print", command, image="python")
     tasks = [fargate.run(definition) for _ in range(2)]
 
     def address(arn: str) -> str:
+        fargate.wait_for(arn, "RUNNING")
         wait_until(lambda: "host " in fargate.log(arn), "its address")
         return str(fargate.log(arn).split("host ")[-1].split()[0])
 

@@ -13,10 +13,10 @@ from tests.ops.local.server.helpers import Fargate, queue, wait_until
 
 
 def _query(account: Account, *queries: dict[str, Any]) -> dict[str, list[float]]:
-    """The values of each returned query over the last four seconds (eight minutes), newest first."""
+    """The values of each returned query over the last ten minutes (the account is younger), newest first."""
     now = datetime.now(UTC)
     answer = account.client("cloudwatch").get_metric_data(
-        MetricDataQueries=list(queries), StartTime=now - timedelta(seconds=4), EndTime=now
+        MetricDataQueries=list(queries), StartTime=now - timedelta(minutes=10), EndTime=now
     )
     return {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
 
@@ -54,17 +54,25 @@ def test_a_queue_has_its_depth_age_and_traffic(account: Account) -> None:
 def test_the_sample_count_of_a_services_cpu_is_its_running_tasks(fargate: Fargate, account: Account) -> None:
     fargate.create_service("s", fargate.define("s", ["exec sleep 600"]), 2)
     fargate.wait_for_running("s", 2)
+    queue(account, "clock")
     dimensions = {"ClusterName": "c", "ServiceName": "s"}
+    samples = _stat("m", "AWS/ECS", "CPUUtilization", "SampleCount", **dimensions)
+    minutes = _stat("n", "AWS/SQS", "ApproximateNumberOfMessagesVisible", QueueName="clock")
 
-    def counts() -> list[float]:
-        return _query(account, _stat("m", "AWS/ECS", "CPUUtilization", "SampleCount", **dimensions))["m"]
+    def count() -> tuple[int, int]:
+        """Data points of the service, and of a queue that has one each minute."""
+        found = _query(account, samples, minutes)
+        return len(found["m"]), len(found["n"])
 
-    wait_until(lambda: counts()[:1] == [2], "two samples")
+    wait_until(lambda: _query(account, samples)["m"][:1] == [2], "two samples")
     assert _query(account, _stat("m", "AWS/ECS", "MemoryUtilization", **dimensions))["m"][0] > 0
     fargate.ecs.update_service(cluster="c", service="s", desiredCount=0)
     fargate.wait_for_running("s", 0)
-    seen = len(counts())
-    wait_until(lambda: len(counts()) < seen, "no more data points at zero")
+    _, minute = count()
+    wait_until(lambda: count()[1] > minute, "the minute that may have seen the tasks")
+    seen, minute = count()
+    wait_until(lambda: count()[1] > minute + 1, "two more minutes")
+    assert count()[0] == seen, "no more data points at zero"
 
 
 def test_an_expression_over_queue_and_service(fargate: Fargate, account: Account) -> None:

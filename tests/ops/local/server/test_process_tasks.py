@@ -95,6 +95,9 @@ def test_output_goes_to_cloudwatch_logs_line_by_line(fargate: Fargate, account: 
     )  # fmt: skip
     arn = fargate.run(definition)
     stream = f"p/main/{arn.rsplit('/', 1)[-1]}"
+    wait_until(
+        lambda: logs.describe_log_streams(logGroupName="/eda/t", logStreamNamePrefix=stream)["logStreams"], "a stream"
+    )
     fargate.wait_for(arn, "STOPPED")
 
     def lines() -> list[str]:

@@ -20,7 +20,7 @@ def run(fargate: Fargate, definition: str, token: str, **request: Any) -> list[s
 
 
 def test_twenty_calls_at_once_start_one_task(fargate: Fargate):
-    definition = fargate.define("once", ["sleep 30"])
+    definition = fargate.define("once", ["sleep 600"])
     with ThreadPoolExecutor(10) as pool:
         found = list(pool.map(lambda _: run(fargate, definition, "token"), range(20)))
     assert len({tuple(arns) for arns in found}) == 1
@@ -29,7 +29,7 @@ def test_twenty_calls_at_once_start_one_task(fargate: Fargate):
 
 
 def test_the_same_token_with_other_parameters_names_the_task_that_it_belongs_to(fargate: Fargate):
-    definition = fargate.define("conflict", ["sleep 30"])
+    definition = fargate.define("conflict", ["sleep 600"])
     arns = run(fargate, definition, "token")
     with pytest.raises(ClientError) as caught:
         run(fargate, definition, "token", startedBy="somebody-else")
@@ -38,7 +38,7 @@ def test_the_same_token_with_other_parameters_names_the_task_that_it_belongs_to(
 
 
 def test_a_standalone_task_is_of_its_familys_group(fargate: Fargate):
-    definition = fargate.define("grouped", ["sleep 30"])
+    definition = fargate.define("grouped", ["sleep 600"])
     (arn,) = run(fargate, definition, "token")
     assert fargate.task(arn)["group"] == "family:grouped"
     (named,) = run(fargate, definition, "named", group="mine")

@@ -70,7 +70,7 @@ def test_a_run_that_cannot_be_started_is_dead_lettered_as_scheduler_does(account
         },
     )["ScheduleArn"]
 
-    message = receive(account, url, wait_seconds=20)
+    message = receive(account, url)
 
     values = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
     assert (values["SCHEDULE_ARN"], values["TARGET_ARN"], values["ERROR_CODE"]) == (schedule, missing, "NO_RESOURCE")

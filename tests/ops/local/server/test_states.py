@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ops.local.server.states_retries import Retries, catcher_of
-from ops.local.server.states_tokens import open_token, owner_of
+from ops.local.server.states_tokens import Token, open_token, owner_of
 from tests.emulator import Account
 from tests.ops.local.server.helpers import Fargate, wait_until
 
@@ -132,23 +132,23 @@ def _put(url: str, document: dict[str, Any]) -> None:
     import urllib.request
 
     request = urllib.request.Request(url, json.dumps(document).encode(), method="PUT")
-    urllib.request.urlopen(request, timeout=5).close()
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def test_a_state_machine_times_out_as_a_whole_and_a_late_report_is_told_so(states: States) -> None:
     activity = states.client.create_activity(name="resize")["activityArn"]
-    arn = states.start({"Resource": activity}, TimeoutSeconds=2)
+    arn = states.start({"Resource": activity}, TimeoutSeconds=5)
     token = states.client.get_activity_task(activityArn=activity, workerName="me")["taskToken"]
     assert states.wait(arn)["status"] == "TIMED_OUT"
     assert states.history(arn) == ["ActivityScheduled", "ActivityStarted", "ExecutionTimedOut"]
     assert states.events(arn)[1]["activityStartedEventDetails"] == {"workerName": "me"}
-    for call in (
-        lambda: states.client.send_task_heartbeat(taskToken=token),
-        lambda: states.client.send_task_success(taskToken=token, output="{}"),
-        lambda: states.client.send_task_failure(taskToken=token),
+    for report, more in (
+        (states.client.send_task_heartbeat, {}),
+        (states.client.send_task_success, {"output": "{}"}),
+        (states.client.send_task_failure, {}),
     ):
         with pytest.raises(states.client.exceptions.TaskTimedOut):
-            wait_until(call, "the refusal")
+            report(taskToken=token, **more)
     with pytest.raises(states.client.exceptions.InvalidToken):
         states.client.send_task_heartbeat(taskToken="nobody's")
     with pytest.raises(states.client.exceptions.InvalidOutput):
@@ -158,6 +158,7 @@ def test_a_state_machine_times_out_as_a_whole_and_a_late_report_is_told_so(state
 def test_a_task_that_nobody_polls_waits_and_its_limits_count_from_the_poll(states: States) -> None:
     activity = states.client.create_activity(name="resize")["activityArn"]
     arn = states.start({"Resource": activity, "TimeoutSeconds": 10, "HeartbeatSeconds": 1})
+    wait_until(lambda: states.history(arn), "its task")
     time.sleep(1.2)
     assert states.history(arn) == ["ActivityScheduled"]
     states.client.get_activity_task(activityArn=activity)
@@ -213,8 +214,35 @@ def test_retriers_count_each_for_itself_and_wait_no_longer_than_the_maximum() ->
 
 
 def test_a_report_is_authorised_on_what_waits_for_it() -> None:
-    token = open_token(
-        "arn:aws:states:ap-southeast-2:123456789012:activity:resize", timeout_seconds=1, heartbeat_seconds=1
-    )
-    assert owner_of(token.text) == "arn:aws:states:ap-southeast-2:123456789012:activity:resize"
+    activity = "arn:aws:states:ap-southeast-2:123456789012:activity:resize"
+    token = open_token(activity, lambda: True, timeout_seconds=1, heartbeat_seconds=1)
+    assert owner_of(token.text) == activity
     assert owner_of("nobody's") is None
+
+
+def test_a_report_is_late_from_the_moment_of_the_end_on_although_nobody_has_looked_since() -> None:
+    now, alive = [0.0], [True]
+
+    def begun() -> Token:
+        now[0], alive[0] = 0.0, True
+        token = Token("t", "owner", lambda: alive[0], timeout_seconds=10, heartbeat_seconds=2, clock=lambda: now[0])
+        token.begin()
+        return token
+
+    # GIVEN reports in time
+    token = begun()
+    now[0] = 1.9
+    assert token.beat()
+    now[0] = 3.8
+    assert token.report("done")
+    assert not token.beat()
+    # WHEN a heartbeat is missed, THEN the next one does not bring the task back
+    token = begun()
+    now[0] = 2.0
+    assert not token.beat()
+    assert not token.report("done")
+    # AND so it is when the execution ends
+    token = begun()
+    alive[0] = False
+    assert not token.beat()
+    assert not token.report("done")

@@ -26,10 +26,10 @@ def test_stop_task_sends_sigterm_and_keeps_the_exit_code(fargate: Fargate) -> No
 
 def test_sigkill_follows_after_the_stop_timeout_and_not_before(fargate: Fargate) -> None:
     arn = _running(fargate, _STUBBORN, stopTimeout=2)
-    fargate.ecs.stop_task(cluster=fargate.cluster, task=arn)
-    wait_until(lambda: "no" in fargate.log(arn), "the program has seen SIGTERM")
-    assert fargate.task(arn)["lastStatus"] == "STOPPING"
+    answer = fargate.ecs.stop_task(cluster=fargate.cluster, task=arn)
+    assert answer["task"]["lastStatus"] == "STOPPING"
     task = fargate.wait_for(arn, "STOPPED")
+    assert "no" in fargate.log(arn), "the program has seen SIGTERM"
     assert task["containers"][0]["exitCode"] == 137
     assert (task["stoppedAt"] - task["stoppingAt"]).total_seconds() >= 1
 

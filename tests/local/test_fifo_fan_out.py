@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from contracts import environment as names
 from tests.emulator import Account
 from tests.ops.local.deployer.deploying import run_program
-from tests.worker.support import Worker, envelope, wait_for
+from tests.worker.support import Worker, calls_in, envelope, wait_for
 
 GROUPS, EVENTS = 50, 20
 QUEUES = ("kitchen", "billing", "stats")
@@ -62,9 +61,7 @@ class Consumer:
         return Worker(self._environment, self.trace)
 
     def calls(self, what: str) -> list[dict[str, Any]]:
-        path = self.trace / "calls.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [call for call in map(json.loads, lines) if call["what"] == what]
+        return calls_in(self.trace, what)
 
     def effects(self) -> int:
         return sum(1 for _ in self.trace.glob("*.effect"))

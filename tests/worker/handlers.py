@@ -1,8 +1,8 @@
 """A handler that does what the event tells it to, and leaves a trace that outlives a SIGKILL.
 
-Data of the event: ``seconds`` to work; ``fail`` is how many calls raise a RuntimeError first; ``poison`` raises
-NonRetryableError; ``returns`` is the result (``unkeepable`` is one that JSON cannot express); ``exits`` calls sys.exit;
-``kills`` kills the process.
+Data of the event: ``seconds`` to work; ``gate`` works until the test has made the file `GATE`; ``fail`` is how many
+calls raise a RuntimeError first; ``poison`` raises NonRetryableError; ``returns`` is the result (``unkeepable`` is one
+that JSON cannot express); ``exits`` calls sys.exit; ``kills`` kills the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any
 
 from worker import Event, NonRetryableError
 
-__all__ = ["handle"]
+__all__ = ["GATE", "handle"]
+
+GATE = "gate"
 
 
 def _trace(**line: object) -> None:
@@ -35,6 +37,8 @@ def handle(event: Event) -> Any:
     key, data = event.idempotency_key, event.data
     _trace(key=key, what="begin", group=data.get("group"), number=data.get("number"))
     time.sleep(data.get("seconds", 0))
+    while data.get("gate") and not (Path(os.environ["TRACE"]) / GATE).exists():
+        time.sleep(0.02)
     if data.get("kills"):
         os.kill(os.getpid(), signal.SIGKILL)
     if data.get("exits"):

@@ -81,9 +81,11 @@ def test_a_key_that_is_taken_is_busy_until_its_lease_ends(shop: Shop) -> None:
     def handler(event: Event) -> None:
         verdicts.append(execute(other))
 
+    began = time.time()
     assert execute(executor(shop, handler), remaining_seconds=20).result is Result.HANDLED
     assert verdicts[0].result is Result.BUSY
-    assert verdicts[0].retry_after_seconds == pytest.approx(20, abs=2)
+    assert verdicts[0].retry_after_seconds is not None
+    assert 20 - (time.time() - began) - 0.01 <= verdicts[0].retry_after_seconds <= 20
 
 
 def test_a_lease_that_lapsed_is_taken_over_and_the_late_failure_does_not_free_it(shop: Shop) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -21,7 +20,8 @@ from contracts import environment as names
 from contracts.messages import FAILURE, Failure
 from tests.emulator import ROOT, Account
 from tests.worker.broker.servers import PASSWORD, USERNAME, ActiveMq, RabbitMq
-from tests.worker.support import Worker, wait_for
+from tests.worker.handlers import GATE
+from tests.worker.support import Worker, calls_in, wait_for
 
 __all__ = ["ActiveShop", "BrokerShop", "RabbitShop", "reason_of"]
 
@@ -77,9 +77,11 @@ class BrokerShop:
 
     def calls(self, what: str = "begin") -> list[dict[str, Any]]:
         """What the handler did, in order."""
-        path = self.trace / "calls.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [call for call in map(json.loads, lines) if call["what"] == what]
+        return calls_in(self.trace, what)
+
+    def open_gate(self) -> None:
+        """Let the handlers end that were told to wait for it."""
+        (self.trace / GATE).touch()
 
     def attempts(self) -> Counter[str]:
         return Counter(call["key"] for call in self.calls())

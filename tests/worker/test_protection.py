@@ -57,7 +57,7 @@ class Bench:
     def __init__(self, uri: str | None) -> None:
         self.clock = Clock()
         self.busy = False
-        self.protection = TaskProtection(uri, lambda: self.busy, clock=self.clock)
+        self.protection = TaskProtection(uri, lambda: self.busy, clock=self.clock, request_timeout_seconds=20)
 
     def at(self, seconds: float, *, busy: bool) -> None:
         self.clock.now = 1000 + seconds
@@ -135,7 +135,7 @@ def test_outside_ecs_there_is_no_protection() -> None:
 def test_a_worker_is_protected_while_it_works(agent: Agent, account: Account, tmp_path: Path) -> None:
     shop = Shop(account, tmp_path)
     with shop.worker(ECS_AGENT_URI=agent.uri, CONCURRENCY="2"):
-        shop.send([envelope("k0", gate=True)])
+        shop.send([envelope("k0", gate=1)])
         wait_for("the work to begin", shop.calls)
         assert agent.requests == [PROTECT]
         for number in range(1, 4):

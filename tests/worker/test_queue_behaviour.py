@@ -158,7 +158,7 @@ def test_long_work_is_neither_received_again_nor_repeated_for_a_copy(account: Ac
 def test_sigterm_finishes_what_is_begun_and_gives_the_rest_back(account: Account, tmp_path: Path) -> None:
     shop = Shop(account, tmp_path)
     # Three of the first ten go through; three of the rest are in the middle of their work when the signal comes.
-    shop.send([envelope(f"k{number}", gate=number >= 3) for number in range(30)])
+    shop.send([envelope(f"k{number}", gate=int(number >= 3)) for number in range(30)])
     worker = shop.start(CONCURRENCY="3")
     try:
         wait_for("some work", lambda: len(shop.calls()) - len(shop.calls("end")) == 3 and shop.more_calls_than(3))
@@ -180,7 +180,7 @@ def test_sigterm_finishes_what_is_begun_and_gives_the_rest_back(account: Account
 
 def test_sigterm_keeps_the_order_of_groups(account: Account, tmp_path: Path) -> None:
     shop = Shop(account, tmp_path, fifo=True, max_receive_count=10)
-    shop.send([envelope(f"k{n}", group="g", number=n, gate=n in (2, 6)) for n in range(12)], groups=["g"] * 12)
+    shop.send([envelope(f"k{n}", group="g", number=n, gate=int(n in (2, 6))) for n in range(12)], groups=["g"] * 12)
     for number in (2, 6):
         worker = shop.start()
         try:

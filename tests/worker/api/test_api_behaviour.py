@@ -60,7 +60,7 @@ def test_a_repeated_request_gets_the_first_one_s_result(kitchen: Kitchen):
 
 def test_a_key_that_is_being_handled_is_a_conflict_until_it_is_done(kitchen: Kitchen):
     with kitchen.server(CONCURRENCY="2") as one, kitchen.server() as other, ThreadPoolExecutor() as pool:
-        slow = pool.submit(one.post, order("same", gate=True, returns={"slow": True}))
+        slow = pool.submit(one.post, order("same", gate=1, returns={"slow": True}))
         wait_for("the handler", kitchen.calls)
         for server in (one, other):
             conflict = server.post(order("same"))
@@ -145,7 +145,7 @@ def test_only_those_with_a_key_are_let_in(kitchen: Kitchen):
 
 def test_more_than_it_can_take_is_503_at_once(kitchen: Kitchen):
     with kitchen.server(CONCURRENCY="1", API_MAX_WAITING="2") as server, ThreadPoolExecutor() as pool:
-        requests = {pool.submit(server.post, order(f"k{n}", gate=True)): f"k{n}" for n in range(4)}
+        requests = {pool.submit(server.post, order(f"k{n}", gate=1)): f"k{n}" for n in range(4)}
         # One too many, whichever came last, is answered while the others wait.
         (refused,), taken = wait(requests, return_when=FIRST_COMPLETED)
         assert_problem(refused.result(), 503, "as many requests as it can take")
@@ -200,7 +200,7 @@ def test_sigterm_finishes_what_was_begun_and_takes_nothing_new(kitchen: Kitchen)
     try:
         wait_for("the server", server.ready)
         with ThreadPoolExecutor() as pool:
-            begun = [pool.submit(server.post, order(f"k{n}", gate=True, returns={"n": n})) for n in range(2)]
+            begun = [pool.submit(server.post, order(f"k{n}", gate=1, returns={"n": n})) for n in range(2)]
             wait_for("the handlers", lambda: len(kitchen.calls()) == 2)
             waiting = server.connect()
             waiting.request("POST", "/events", order("k2", returns={"n": 2}))
@@ -287,7 +287,7 @@ def _ignore(server: Server, body: str) -> None:
 
 def test_a_lease_is_extended_while_work_goes_on(kitchen: Kitchen):
     with kitchen.server(API_LEASE_SECONDS="5", CONCURRENCY="2") as server, ThreadPoolExecutor() as pool:
-        slow = pool.submit(server.post, order("k1", gate=True))
+        slow = pool.submit(server.post, order("k1", gate=1))
         wait_for("the handler", kitchen.calls)
         deadline = time.monotonic() + 7
         while time.monotonic() < deadline:

@@ -144,7 +144,7 @@ def test_a_second_task_waits_for_the_first_and_does_not_repeat_it(shop: Shop):
 
 
 def test_skip_ends_at_once_while_another_one_runs_and_runs_when_none_does(shop: Shop):
-    first = start(shop, envelope("a", gate=True), **{names.OVERLAP: "skip"})
+    first = start(shop, envelope("a", gate=1), **{names.OVERLAP: "skip"})
     wait_for("the first", lambda: shop.more_calls_than(0))
     code, output = finish(start(shop, envelope("b"), **{names.OVERLAP: "skip"}))
     assert (code, outcome(output)) == (0, ["skipped"])
@@ -156,7 +156,7 @@ def test_skip_ends_at_once_while_another_one_runs_and_runs_when_none_does(shop: 
 
 
 def test_queue_waits_for_the_end_of_the_other_one(shop: Shop):
-    first = start(shop, envelope("a", gate=True), **{names.OVERLAP: "queue"})
+    first = start(shop, envelope("a", gate=1), **{names.OVERLAP: "queue"})
     wait_for("the first", lambda: shop.more_calls_than(0))
     second = start(shop, envelope("b"), **{names.OVERLAP: "queue"})
     wait_until_it_waits(second)
@@ -168,7 +168,7 @@ def test_queue_waits_for_the_end_of_the_other_one(shop: Shop):
 
 
 def test_a_waiting_task_ends_when_it_is_told_to(shop: Shop):
-    first = start(shop, envelope("a", gate=True), **{names.OVERLAP: "queue"})
+    first = start(shop, envelope("a", gate=1), **{names.OVERLAP: "queue"})
     wait_for("the first", lambda: shop.more_calls_than(0))
     second = start(shop, envelope("b"), **{names.OVERLAP: "queue"})
     wait_until_it_waits(second)

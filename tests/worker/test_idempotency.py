@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,28 @@ def test_abandoned_work_frees_its_key(shop: Shop) -> None:
         assert shop.records() == []
 
     subject = executor(shop, handler)
+    assert execute(subject).error is None
+
+
+def test_abandoned_work_frees_its_key_also_while_its_lease_is_being_extended(shop: Shop) -> None:
+    client = shop.account.client("dynamodb")
+    extend = client.update_item
+    giving_up = threading.Thread(target=lambda: subject.abandon("key"))
+
+    def handler(event: Event) -> None:
+        def slowly(**request: Any) -> Any:
+            answer = extend(**request)
+            giving_up.start()
+            giving_up.join(0.5)
+            return answer
+
+        client.update_item = slowly
+        subject.extend("key", 30)
+        giving_up.join(20)
+        assert shop.records() == []
+        client.update_item = extend
+
+    subject = executor(shop, handler, client)
     assert execute(subject).error is None
 
 

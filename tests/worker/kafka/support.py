@@ -97,7 +97,7 @@ class Cluster:
             consumer.assign([TopicPartition(self.dead_letter_topic, number, low) for number, (low, _) in ends.items()])
             expected = sum(high - low for low, high in ends.values())
             found: list[Message] = []
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while len(found) < expected and time.monotonic() < deadline:
                 found += [message for message in consumer.consume(expected, timeout=0.2) if not message.error()]
             return found

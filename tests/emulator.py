@@ -26,7 +26,11 @@ _ACCOUNTS = itertools.count(random.randrange(10**11, 9 * 10**11))
 
 
 _PORTS = range(20_000, 32_000)  # below the kernel's ephemeral range: no outgoing connection takes one in between
-_port_numbers = iter(random.Random().sample(_PORTS, len(_PORTS)))
+# A process of pytest-xdist has ports of its own: another one could take a port between its probe and its use.
+_mine = _PORTS[
+    int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+]
+_port_numbers = iter(random.Random().sample(_mine, len(_mine)))
 
 
 def free_port() -> int:
@@ -38,7 +42,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise RuntimeError(f"all ports from {_PORTS.start} to {_PORTS.stop - 1} are taken or were given out")
+    raise RuntimeError(f"all {len(_mine)} ports of this process are taken or were given out")
 
 
 @dataclass

@@ -165,6 +165,22 @@ def test_sigterm_finishes_what_is_begun_and_commits_it(cluster: Cluster, account
     assert group.lag() == 0
 
 
+def test_what_is_handled_while_the_worker_stops_is_committed_too(
+    cluster: Cluster, account: Account, tmp_path: Path
+) -> None:
+    group = Group(cluster, account, tmp_path)
+    cluster.put([(f"g{n}", envelope(f"k{n}", group="g", number=n, gate=int(n >= 4))) for n in range(8)], partition=1)
+    worker = group.start()
+    try:
+        wait_for("an earlier commit", lambda: cluster.committed(group.name)[1].offset == 4)
+        worker.begin_to_stop()
+        group.open_gate()
+        assert worker.process.wait(25) == 0, worker.text()
+    finally:
+        worker.kill()
+    assert cluster.committed(group.name)[1].offset == len(group.calls("end")) == 8
+
+
 def test_work_longer_than_the_stop_timeout_is_told_and_free_at_once(
     cluster: Cluster, account: Account, tmp_path: Path
 ) -> None:

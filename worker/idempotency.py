@@ -8,8 +8,10 @@ so here the record lapses when the message becomes visible to others, and the he
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.idempotency import (
@@ -39,6 +41,19 @@ __all__ = ["IdempotentExecutor", "LeaseTable"]
 logger = logging.getLogger(__name__)
 
 
+@dataclass
+class _Lease:
+    """A record of ours.
+
+    Attributes:
+        end: in milliseconds, as the table has it; by it the owners are told apart.
+        lock: held while `end` is changed: who removes the record meanwhile would take it for somebody else's.
+    """
+
+    end: int
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class LeaseTable(DynamoDBPersistenceLayer):
     """Powertools' table with INPROGRESS records as leases: extended while work goes on, removed by their owner only.
 
@@ -48,7 +63,7 @@ class LeaseTable(DynamoDBPersistenceLayer):
 
     def __init__(self, table_name: str, client: DynamoDBClient) -> None:
         super().__init__(table_name=table_name, boto3_client=client)
-        self._lease_ends: dict[str, int] = {}
+        self._leases: dict[str, _Lease] = {}
 
     def record_id(self, idempotency_key: str) -> str:
         """The value of the table's key ``id``: ``<pattern>#<sha256 of the key as JSON>``."""
@@ -57,10 +72,10 @@ class LeaseTable(DynamoDBPersistenceLayer):
     def _put_record(self, data_record: DataRecord) -> None:
         super()._put_record(data_record)
         if data_record.in_progress_expiry_timestamp is not None:
-            self._lease_ends[data_record.idempotency_key] = data_record.in_progress_expiry_timestamp
+            self._leases[data_record.idempotency_key] = _Lease(data_record.in_progress_expiry_timestamp)
 
     def _update_record(self, data_record: DataRecord) -> None:
-        self._lease_ends.pop(data_record.idempotency_key, None)
+        self._leases.pop(data_record.idempotency_key, None)
         super()._update_record(data_record)
 
     def _delete_record(self, data_record: DataRecord) -> None:
@@ -72,12 +87,14 @@ class LeaseTable(DynamoDBPersistenceLayer):
         Raises:
             ClientError, BotoCoreError: the table cannot be reached.
         """
-        old = self._lease_ends.get(record_id)
-        if old is None:
+        lease = self._leases.get(record_id)
+        if lease is None:
             return
-        new = int((time.time() + seconds) * 1000)
-        if self._if_ours(self.client.update_item, record_id, old, "SET #end = :new", {":new": {"N": str(new)}}):
-            self._lease_ends[record_id] = new
+        with lease.lock:
+            new = int((time.time() + seconds) * 1000)
+            set_end, values = "SET #end = :new", {":new": {"N": str(new)}}
+            if self._if_ours(self.client.update_item, record_id, lease.end, set_end, values):
+                lease.end = new
 
     def release(self, record_id: str) -> None:
         """Remove the record, if it is still ours, so that the key can be handled again at once.
@@ -85,9 +102,10 @@ class LeaseTable(DynamoDBPersistenceLayer):
         Raises:
             ClientError, BotoCoreError: the table cannot be reached.
         """
-        end = self._lease_ends.pop(record_id, None)
-        if end is not None:
-            self._if_ours(self.client.delete_item, record_id, end)
+        lease = self._leases.pop(record_id, None)
+        if lease is not None:
+            with lease.lock:
+                self._if_ours(self.client.delete_item, record_id, lease.end)
 
     def _if_ours(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import threading
 from types import FrameType
@@ -20,9 +21,11 @@ class Stop:
         self.requested = threading.Event()
         self.failed = False
         self._signals = 0
+        self._first_signal: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def listen(self) -> None:
         """Take over SIGTERM (ECS: stop, scale-in, deploy, Spot interruption) and SIGINT. Main thread only."""
+        threading.Thread(target=self._request_when_asked, name="signals", daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -30,6 +33,11 @@ class Stop:
         self._signals += 1
         if self._signals > 1:
             os._exit(128 + number)
+        # Not the event itself: its lock is not reentrant, and whom the signal interrupts may be about to wait for it.
+        self._first_signal.put(None)
+
+    def _request_when_asked(self) -> None:
+        self._first_signal.get()
         self.requested.set()
 
     def fail(self) -> None:

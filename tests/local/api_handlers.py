@@ -10,12 +10,13 @@ from typing import Any
 from tests.local.handlers import bake
 from worker import Event
 
-__all__ = ["bake_moodily", "bake_slowly"]
+__all__ = ["bake_at_the_gate", "bake_moodily"]
 
 
-def bake_slowly(event: Event) -> dict[str, Any]:
-    """Takes half a second: long enough for others to find the task full."""
-    time.sleep(0.5)
+def bake_at_the_gate(event: Event) -> dict[str, Any]:
+    """Works until ``EFFECTS.gate`` exists: others find the task full."""
+    while not Path(os.environ["EFFECTS"]).with_suffix(".gate").exists():
+        time.sleep(0.02)
     return bake(event)
 
 

@@ -123,9 +123,10 @@ class Deployed:
     def effects(self) -> Counter[str]:
         """How often each order was baked, by idempotency key."""
         try:
-            return Counter((self.root / "effects").read_text().split())
+            text = (self.root / "effects").read_text()
         except FileNotFoundError:
             return Counter()
+        return Counter(text[: text.rfind("\n") + 1].split())
 
     def depth(self, url: str) -> int:
         """Messages in a queue: visible, in flight and delayed."""
@@ -238,27 +239,30 @@ def deployed(
     port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "ops", "local"]
-    up = subprocess.run(
-        [*command, "up", "--port", str(port), *arguments],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
     try:
+        up = subprocess.run(
+            [*command, "up", "--port", str(port), *arguments],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert up.returncode == 0, up.stderr
         state = Home(root).read()
         assert state is not None
         yield Deployed(root, state)
     finally:
         down = subprocess.run(
-            [*command, "down"], cwd=root, env=environment, capture_output=True, text=True, timeout=60, check=False
+            [*command, "down"], cwd=root, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
         assert down.returncode == 0, down.stderr
-    left = [process for process in psutil.process_iter() if _runs_in(process, root)]
-    assert left == []
+
+    def left() -> list[psutil.Process]:
+        return [process for process in psutil.process_iter() if _runs_in(process, root)]
+
+    eventually(lambda: left() == [], 10, left)  # what was killed a moment ago may still be on its way out
 
 
 def _runs_in(process: psutil.Process, root: Path) -> bool:

@@ -16,7 +16,7 @@ __all__ = ["process"]
 def process(event: Event) -> dict[str, Any]:
     """Write each object's key to ``EFFECTS`` once, whatever happens to the worker; every attempt to ``.attempts``.
 
-    A key with ``poison`` in it cannot be processed.
+    A key with ``poison`` in it cannot be processed, and none is while ``EFFECTS.hold`` exists.
     """
     effects = Path(os.environ["EFFECTS"])
     keys = [item["key"] for item in event.data["Items"]]
@@ -26,6 +26,8 @@ def process(event: Event) -> dict[str, Any]:
     with effects.with_suffix(".attempts").open("a") as attempts:
         attempts.write("".join(f"{key}\n" for key in keys))
     time.sleep(float(os.environ.get("PROCESSING_SECONDS", "0")))
+    while effects.with_suffix(".hold").exists():
+        time.sleep(0.02)
     with effects.open("a+") as ledger:  # a conditional put: looked up and written under one lock
         fcntl.flock(ledger, fcntl.LOCK_EX)
         ledger.seek(0)

@@ -80,7 +80,7 @@ class Pool:
 
 def test_a_pool_works_off_what_the_prefix_names_and_failures_are_written_down(tmp_path: Path):
     root = tmp_path / "checkout"
-    work = {"batch_size": 3, "max_concurrency": 20, "tolerated_failure_percentage": 10}
+    work = {"batch_size": 3, "max_concurrency": 20, "tolerated_failure_percentage": 10, "heartbeat_seconds": 20}
     scaling = {"min": 1, "max": 2, "processing_seconds": 1, "acceptable_latency_seconds": 60}
     with deployed(root, settings(root, work=work, items={"prefix": "in/"}, scaling=scaling)) as stack:
         pool = Pool(stack)
@@ -103,7 +103,7 @@ def test_a_pool_works_off_what_the_prefix_names_and_failures_are_written_down(tm
 
 def test_a_list_is_read_and_a_failure_that_is_not_tolerated_ends_the_map(tmp_path: Path):
     root = tmp_path / "checkout"
-    work = {"batch_size": 1, "max_concurrency": 20}
+    work = {"batch_size": 1, "max_concurrency": 20, "heartbeat_seconds": 20}
     chosen = settings(root, work=work, items={"list": "json"}, scaling={"min": 1, "max": 1})
     with deployed(root, chosen) as stack:
         pool = Pool(stack)
@@ -134,13 +134,18 @@ def test_three_of_four_spot_workers_are_reclaimed_and_every_object_is_processed_
     )
     with deployed(root, chosen) as stack:
         pool = Pool(stack)
+        hold = root / "effects.hold"
         keys = [f"in/{number:05}" for number in range(2_000)]
         pool.put(keys)
         eventually(lambda: stack.counts() == (4, 4), 60, stack.counts)
         execution = pool.start()
         for done in (200, 700, 1_200):
             eventually(lambda done=done: stack.effects().total() >= done, 120, lambda: pool.counts(execution))  # type: ignore[misc]
+            if done == 200:  # whichever worker it is, it is in the middle of its work
+                hold.touch()
+                eventually(lambda: pool.attempts().total() - stack.effects().total() > 3 * 4, 30, pool.attempts)
             _reclaim(root)
+            hold.unlink(missing_ok=True)
         ended = pool.wait(execution, 180)
         assert ended["status"] == "SUCCEEDED", ended
         effects = stack.effects()
@@ -163,18 +168,22 @@ def test_a_sleeping_pool_is_woken_by_items_and_goes_to_sleep_again(tmp_path: Pat
     with deployed(root, chosen) as stack, _ticking(stack):
         pool = Pool(stack)
         pool.put([f"{number:03}" for number in range(60)])
+        hold = root / "effects.hold"
+        hold.touch()
         assert stack.counts() == (0, 0)
         seen = {0}
         execution = pool.start()
 
         def ended() -> bool:
             seen.add(stack.counts()[1])
+            if max(seen) > 1:  # more than the one that was woken
+                hold.unlink(missing_ok=True)
             return pool.status(execution) != "RUNNING"
 
         eventually(ended, 120, lambda: (seen, pool.counts(execution)))
         assert pool.status(execution) == "SUCCEEDED"
         assert len(stack.effects()) == 60
-        assert max(seen) > 1  # more than the one that was woken
+        assert max(seen) > 1
         eventually(lambda: stack.counts()[1] == 0, 60, stack.counts)
 
 

@@ -75,7 +75,7 @@ def kitchen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             "pattern": "api-push",
             "events": {"source": ["pizza.service.com"], "detail": {"data": {"city": ["Narrow"]}}},
             "api": {
-                "handler": handler(root, "tests.local.api_handlers:bake_slowly", concurrency=1),
+                "handler": handler(root, "tests.local.api_handlers:bake_at_the_gate", concurrency=1),
                 "max_waiting": 0,
                 "scaling": one_task(),
             },
@@ -127,12 +127,15 @@ def in_city(city: str, **changes: Any) -> dict[str, Any]:
 
 def wait_until_served(kitchen: Deployed, name: str) -> None:
     """Tasks that run and do not listen yet are no targets on AWS; here they answer 502 or 503."""
-    secret = key_of(kitchen, name)
+    url, secret = url_of(kitchen, name), key_of(kitchen, name)
     seen: list[int] = []
 
     def served() -> bool:
-        seen.append(post(url_of(kitchen, name), {}, x_api_key=secret)[0])
-        return seen[-8:] == [400] * 8  # two tasks, chosen at random: both are up
+        for _ in range(25):  # two tasks, chosen at random: both are up
+            seen.append(post(url, {}, x_api_key=secret)[0])
+            if seen[-1] != 400:
+                return False
+        return True
 
     eventually(served, 60, lambda: seen[-10:])
 
@@ -204,10 +207,16 @@ def test_a_push_that_fails_twice_is_repeated_and_served(kitchen: Deployed):
 def test_a_full_task_answers_503_and_every_event_is_served_in_the_end(kitchen: Deployed):
     events = [in_city("Narrow") for _ in range(6)]
     send(kitchen, "narrow", events)
+    eventually(lambda: _full(kitchen), 30, kitchen.effects)
+    (kitchen.root / "effects.gate").touch()
     eventually(lambda: all(kitchen.effects()[key(event)] for event in events), 90, kitchen.effects)
     assert [kitchen.effects()[key(event)] for event in events] == [1] * 6
+
+
+def _full(kitchen: Deployed) -> bool:
+    """A request has been turned away."""
     logs = [path.read_text() for path in (kitchen.root / ".local" / "logs").glob("narrow-*.log")]
-    assert any('"status":503' in log for log in logs)
+    return any('"status":503' in log for log in logs)
 
 
 def test_a_push_that_always_fails_is_dead_lettered_with_its_error_code(kitchen: Deployed):

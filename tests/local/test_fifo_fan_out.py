@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from contracts import environment as names
 from tests.emulator import Account
 from tests.ops.local.deployer.deploying import run_program
-from tests.worker.support import Worker, envelope, wait_for
+from tests.worker.handlers import GATE
+from tests.worker.support import Worker, calls_in, envelope, wait_for
+
+pytestmark = pytest.mark.timeout(400)
 
 GROUPS, EVENTS = 50, 20
 QUEUES = ("kitchen", "billing", "stats")
@@ -62,9 +66,7 @@ class Consumer:
         return Worker(self._environment, self.trace)
 
     def calls(self, what: str) -> list[dict[str, Any]]:
-        path = self.trace / "calls.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [call for call in map(json.loads, lines) if call["what"] == what]
+        return calls_in(self.trace, what)
 
     def effects(self) -> int:
         return sum(1 for _ in self.trace.glob("*.effect"))
@@ -81,7 +83,8 @@ def publish_all(sns: Any, topic: str) -> None:
     entries = [
         {
             "Id": str(group),
-            "Message": envelope(f"g{group}-{number}", group=group, number=number),
+            # Nobody is through before its gate is open.
+            "Message": envelope(f"g{group}-{number}", group=group, number=number, gate=int(number == EVENTS - 1)),
             "MessageGroupId": f"g{group}",
             "MessageDeduplicationId": f"g{group}-{number}",
         }
@@ -103,6 +106,8 @@ def test_order_per_group_is_kept_and_nothing_is_lost_when_a_worker_is_killed(acc
         wait_for("work in the middle of it", lambda: killed.effects() > 100, 60)
         workers["billing"].kill()
         assert killed.effects() < GROUPS * EVENTS, "the kill came too late to prove anything"
+        for consumer in consumers.values():
+            (consumer.trace / GATE).touch()
         workers["billing again"] = killed.start()
         for name, consumer in consumers.items():
             wait_for(f"{name} to finish", lambda c=consumer: c.effects() == GROUPS * EVENTS, 90)  # type: ignore[misc]  # a default binds the loop's variable

@@ -11,6 +11,8 @@ from confluent_kafka import Producer
 from contracts.manifest import KafkaRef, PatternManifest
 from tests.local.deployed import Deployed, deployed, eventually, order, orders_settings
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
@@ -45,13 +47,13 @@ def produce(stack: Deployed, events: list[dict[str, object]]) -> None:
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     for number, event in enumerate(events):
         producer.produce(kafka.topic, key=f"channel-{number % 5}", value=json.dumps(event))
-    assert producer.flush(10) == 0
+    assert producer.flush(30) == 0
 
 
 def test_events_are_handled_and_the_service_rests_and_wakes(stack: Deployed) -> None:
     events = [order() for _ in range(40)]
     produce(stack, [*events, order(name="poison")])
-    eventually(lambda: len(stack.effects()) >= 40, 40, stack.effects)
+    eventually(lambda: len(stack.effects()) >= 40, 60, stack.effects)
     (letters,) = stack.manifest.dead_letter_queues
     eventually(lambda: stack.depth(letters.url) == 1, 20, lambda: stack.depth(letters.url))
     eventually(lambda: stack.counts() == (0, 0), 60, stack.counts)

@@ -28,7 +28,7 @@ def settings(root: Path) -> dict[str, Any]:
             "concurrency": 4,
             "stop_timeout_seconds": 10,
         },
-        "reading": {"lease_seconds": 2, "max_attempts": 2},
+        "reading": {"lease_seconds": 5, "max_attempts": 2},
         "scaling": {"min": 2, "max": 2},
     }
 

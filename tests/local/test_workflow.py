@@ -79,7 +79,7 @@ def test_the_four_kinds_succeed_fail_and_hand_their_results_on(tmp_path: Path):
     steps: list[dict[str, Any]] = [
         {"name": "check", "kind": "sync"},
         {"name": "bake", "kind": "callback", "heartbeat_seconds": 20},
-        {"name": "label", "kind": "activity", "heartbeat_seconds": 5},
+        {"name": "label", "kind": "activity", "heartbeat_seconds": 20},
         {"name": "tell", "kind": "request-response"},
     ]
     with deployed(root, settings(root, *steps), "--auth") as stack:
@@ -118,7 +118,7 @@ def test_the_four_kinds_succeed_fail_and_hand_their_results_on(tmp_path: Path):
 @pytest.mark.parametrize("kind", ["callback", "activity", "sync"])
 def test_a_killed_worker_is_noticed_and_another_one_does_the_work_once(tmp_path: Path, kind: str):
     root = tmp_path / "checkout"
-    beat = {} if kind == "sync" else {"heartbeat_seconds": 8}
+    beat = {} if kind == "sync" else {"heartbeat_seconds": 15}
     step = {"name": "bake", "kind": kind, "handler": handler(root, "bake_slowly"), **beat}
     with deployed(root, settings(root, step)) as stack:
         stack.send([order("a")])

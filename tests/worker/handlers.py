@@ -1,8 +1,8 @@
 """A handler that does what the event tells it to, and leaves a trace that outlives a SIGKILL.
 
-Data of the event: ``seconds`` to work; ``fail`` is how many calls raise a RuntimeError first; ``poison`` raises
-NonRetryableError; ``returns`` is the result (``unkeepable`` is one that JSON cannot express); ``exits`` calls sys.exit;
-``kills`` kills the process.
+Data of the event: ``seconds`` to work; from attempt ``gate`` on, until the test has made the file `GATE`; ``fail``
+is how many calls raise a RuntimeError first; ``poison`` raises NonRetryableError; ``returns`` is the result (``unkeepable`` is one
+that JSON cannot express); ``exits`` calls sys.exit; ``kills`` kills the process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any
 
 from worker import Event, NonRetryableError
 
-__all__ = ["handle"]
+__all__ = ["GATE", "handle"]
+
+GATE = "gate"
 
 
 def _trace(**line: object) -> None:
@@ -43,6 +45,8 @@ def handle(event: Event) -> Any:
         raise NonRetryableError(f"poison in {key}: \ufffe no \x01 pineapple")
     counter = Path(os.environ["TRACE"]) / f"{key}.failures"
     failures = len(counter.read_text()) if counter.exists() else 0
+    while 0 < data.get("gate", 0) <= failures + 1 and not (Path(os.environ["TRACE"]) / GATE).exists():
+        time.sleep(0.02)
     if failures < data.get("fail", 0):
         counter.write_text("x" * (failures + 1))
         _trace(key=key, what="fail", group=data.get("group"), number=data.get("number"))

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from contracts import environment as names
 from tests.emulator import ROOT, Account
+from tests.worker.handlers import GATE
 
 T = TypeVar("T")
 
@@ -50,6 +51,20 @@ def envelope(key: str, **data: Any) -> str:
             "detail": {"metadata": {"idempotency-key": key}, "data": data},
         }
     )
+
+
+def calls_in(trace: Path, what: str = "begin") -> list[dict[str, Any]]:
+    """What tests.worker.handlers did, in order; without a line that SIGKILL tore, which has the next one behind it."""
+    path = trace / "calls.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    calls = [json.loads(line[line.rindex('{"key"') :]) for line in lines if line.endswith("}")]
+    return [call for call in calls if call["what"] == what]
+
+
+def lines_of(log: Path) -> list[dict[str, Any]]:
+    """Every line of it must be JSON, but for the last one while its worker is still writing it."""
+    content = log.read_bytes()
+    return [json.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
 
 class Shop:
@@ -136,11 +151,15 @@ class Shop:
         wait_for("an empty queue", lambda: self.counts() == (0, 0), seconds)
 
     def calls(self, what: str = "begin") -> list[dict[str, Any]]:
-        """What the handler did, in order; without a line that SIGKILL tore, which has the next one behind it."""
-        path = self.trace / "calls.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        calls = [json.loads(line[line.rindex('{"key"') :]) for line in lines if line.endswith("}")]
-        return [call for call in calls if call["what"] == what]
+        """What the handler did, in order."""
+        return calls_in(self.trace, what)
+
+    def open_gate(self) -> None:
+        """Let the handlers end that were told to wait for it."""
+        (self.trace / GATE).touch()
+
+    def close_gate(self) -> None:
+        (self.trace / GATE).unlink()
 
     def more_calls_than(self, number: int) -> bool:
         return len(self.calls()) > number
@@ -199,6 +218,11 @@ class Worker:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout_seconds)
 
+    def begin_to_stop(self) -> None:
+        """SIGTERM; returns when the worker has taken notice, and may be waiting for what it has begun."""
+        self.process.send_signal(signal.SIGTERM)
+        wait_for("the worker to stop", lambda: any(line["message"] == "stopping" for line in self.lines()))
+
     def kill(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -208,8 +232,8 @@ class Worker:
         return self.log.read_text()
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log; every line of it must be JSON."""
-        return [json.loads(line) for line in self.text().splitlines()]
+        """The log."""
+        return lines_of(self.log)
 
     def outcomes(self) -> Counter[str]:
         return Counter(line["outcome"] for line in self.lines() if "outcome" in line)

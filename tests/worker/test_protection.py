@@ -31,11 +31,11 @@ class Agent:
             def do_PUT(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 agent.paths.add(self.path)
+                agent.requests.append(body)
                 status, answer = agent.answers.pop(0) if agent.answers else (200, {"protection": body})
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(json.dumps(answer).encode())
-                agent.requests.append(body)
 
             def log_message(self, *args: object) -> None:
                 pass  # the tests look at the requests
@@ -57,7 +57,7 @@ class Bench:
     def __init__(self, uri: str | None) -> None:
         self.clock = Clock()
         self.busy = False
-        self.protection = TaskProtection(uri, lambda: self.busy, clock=self.clock)
+        self.protection = TaskProtection(uri, lambda: self.busy, clock=self.clock, request_timeout_seconds=20)
 
     def at(self, seconds: float, *, busy: bool) -> None:
         self.clock.now = 1000 + seconds
@@ -134,10 +134,14 @@ def test_outside_ecs_there_is_no_protection() -> None:
 
 def test_a_worker_is_protected_while_it_works(agent: Agent, account: Account, tmp_path: Path) -> None:
     shop = Shop(account, tmp_path)
-    with shop.worker(ECS_AGENT_URI=agent.uri):
-        for number in range(3):
-            shop.send([envelope(f"k{number}", seconds=0.1)])
-            wait_for("the work", lambda: shop.counts() == (0, 0))
+    with shop.worker(ECS_AGENT_URI=agent.uri, CONCURRENCY="2"):
+        shop.send([envelope("k0", gate=1)])
+        wait_for("the work to begin", shop.calls)
         assert agent.requests == [PROTECT]
-        wait_for("the end of the protection", lambda: len(agent.requests) > 1, seconds=IDLE_SECONDS + 5)
+        for number in range(1, 4):
+            shop.send([envelope(f"k{number}")])
+            wait_for("the work", lambda: shop.counts() == (0, 1))
+        assert agent.requests == [PROTECT]
+        shop.open_gate()
+        wait_for("the end of the protection", lambda: len(agent.requests) > 1, seconds=IDLE_SECONDS + 20)
     assert agent.requests == [PROTECT, RELEASE]

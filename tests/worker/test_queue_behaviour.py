@@ -141,8 +141,8 @@ def test_a_poisoned_group_goes_on_behind_its_dead_letter(account: Account, tmp_p
 
 
 def test_long_work_is_neither_received_again_nor_repeated_for_a_copy(account: Account, tmp_path: Path) -> None:
-    shop = Shop(account, tmp_path, visibility_timeout_seconds=2, max_receive_count=3)
-    shop.send([envelope("long", seconds=3.5)])
+    shop = Shop(account, tmp_path, visibility_timeout_seconds=5, max_receive_count=3)
+    shop.send([envelope("long", seconds=7)])
     with shop.worker() as one, shop.worker() as other:
         wait_for("the work to begin", shop.calls)
         shop.send([envelope("long")])
@@ -157,11 +157,14 @@ def test_long_work_is_neither_received_again_nor_repeated_for_a_copy(account: Ac
 
 def test_sigterm_finishes_what_is_begun_and_gives_the_rest_back(account: Account, tmp_path: Path) -> None:
     shop = Shop(account, tmp_path)
-    shop.send([envelope(f"k{number}", seconds=0.4) for number in range(30)])
+    # Three of the first ten go through; three of the rest are in the middle of their work when the signal comes.
+    shop.send([envelope(f"k{number}", gate=int(number >= 3)) for number in range(30)])
     worker = shop.start(CONCURRENCY="3")
     try:
-        wait_for("some work", lambda: len(shop.calls()) >= 4)
-        assert worker.stop() == 0, worker.text()
+        wait_for("some work", lambda: len(shop.calls()) - len(shop.calls("end")) == 3 and shop.more_calls_than(3))
+        worker.begin_to_stop()
+        shop.open_gate()
+        assert worker.process.wait(25) == 0, worker.text()
     finally:
         worker.kill()
     begun = {call["key"] for call in shop.calls()}
@@ -177,11 +180,19 @@ def test_sigterm_finishes_what_is_begun_and_gives_the_rest_back(account: Account
 
 def test_sigterm_keeps_the_order_of_groups(account: Account, tmp_path: Path) -> None:
     shop = Shop(account, tmp_path, fifo=True, max_receive_count=10)
-    shop.send([envelope(f"k{n}", group="g", number=n, seconds=0.1) for n in range(12)], groups=["g"] * 12)
-    for _ in range(2):
-        begun = len(shop.calls())
-        with shop.worker():
-            wait_for("some work", functools.partial(shop.more_calls_than, begun + 1))
+    shop.send([envelope(f"k{n}", group="g", number=n, gate=int(n in (2, 6))) for n in range(12)], groups=["g"] * 12)
+    for number in (2, 6):
+        worker = shop.start()
+        try:
+            wait_for("some work", functools.partial(shop.more_calls_than, number))
+            worker.begin_to_stop()
+            shop.open_gate()
+            assert worker.process.wait(25) == 0, worker.text()
+        finally:
+            worker.kill()
+        assert len(shop.calls()) == number + 1
+        shop.close_gate()
+    shop.open_gate()
     with shop.worker():
         shop.wait_until_empty()
     assert [call["number"] for call in shop.calls()] == list(range(12))
@@ -193,7 +204,7 @@ def test_work_longer_than_the_stop_timeout_is_given_back_and_told(account: Accou
     worker = shop.start(STOP_TIMEOUT_SECONDS="2")
     try:
         wait_for("the work to begin", shop.calls)
-        assert worker.stop(timeout_seconds=10) == 3
+        assert worker.stop() == 3
     finally:
         worker.kill()
     assert shop.counts() == (2, 0)
@@ -210,7 +221,7 @@ def test_a_second_signal_ends_the_worker_at_once(account: Account, tmp_path: Pat
         wait_for("the work to begin", shop.calls)
         worker.process.send_signal(signal.SIGINT)
         wait_for("the first signal", lambda: "stopping" in worker.text())
-        assert worker.stop(timeout_seconds=5) == 128 + signal.SIGTERM
+        assert worker.stop() == 128 + signal.SIGTERM
     finally:
         worker.kill()
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from contracts import environment as names
 from tests.emulator import ROOT, Account, free_port
-from tests.worker.support import envelope, wait_for
+from tests.worker.handlers import GATE
+from tests.worker.support import calls_in, envelope, lines_of, wait_for
 
 __all__ = ["Counter", "Kitchen", "Reply", "Server"]
 
@@ -90,8 +91,8 @@ class Server:
         return self.log.read_text()
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log; every line of it must be JSON."""
-        return [json.loads(line) for line in self.text().splitlines()]
+        """The log."""
+        return lines_of(self.log)
 
     def outcomes(self) -> Counter[str]:
         return Counter(line["outcome"] for line in self.lines() if "outcome" in line)
@@ -135,9 +136,11 @@ class Kitchen:
 
     def calls(self, what: str = "begin") -> list[dict[str, Any]]:
         """What the handler did, in order."""
-        path = self.trace / "calls.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [call for call in map(json.loads, lines) if call["what"] == what]
+        return calls_in(self.trace, what)
+
+    def open_gate(self) -> None:
+        """Let the handlers end that were told to wait for it."""
+        (self.trace / GATE).touch()
 
     def attempts(self) -> Counter[str]:
         return Counter(call["key"] for call in self.calls())

@@ -6,7 +6,7 @@ import http.client
 import json
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -60,12 +60,13 @@ def test_a_repeated_request_gets_the_first_one_s_result(kitchen: Kitchen):
 
 def test_a_key_that_is_being_handled_is_a_conflict_until_it_is_done(kitchen: Kitchen):
     with kitchen.server(CONCURRENCY="2") as one, kitchen.server() as other, ThreadPoolExecutor() as pool:
-        slow = pool.submit(one.post, order("same", seconds=1.5, returns={"slow": True}))
+        slow = pool.submit(one.post, order("same", gate=1, returns={"slow": True}))
         wait_for("the handler", kitchen.calls)
         for server in (one, other):
             conflict = server.post(order("same"))
             assert_problem(conflict, 409, "is being handled now")
             assert int(conflict.headers["retry-after"]) >= 1
+        kitchen.open_gate()
         assert slow.result().json == {"slow": True}
         assert other.post(order("same")).json == {"slow": True}
     assert kitchen.attempts() == {"same": 1}
@@ -144,18 +145,17 @@ def test_only_those_with_a_key_are_let_in(kitchen: Kitchen):
 
 def test_more_than_it_can_take_is_503_at_once(kitchen: Kitchen):
     with kitchen.server(CONCURRENCY="1", API_MAX_WAITING="2") as server, ThreadPoolExecutor() as pool:
-        taken: list[Future[Reply]] = []
-        while True:
-            future = pool.submit(server.post, order(f"k{len(taken)}", seconds=1.5))
-            if wait([future], timeout=0.5).done:
-                break
-            taken.append(future)
-        assert_problem(future.result(), 503, "as many requests as it can take")
-        assert future.result().headers["retry-after"] == "1"
+        requests = {pool.submit(server.post, order(f"k{n}", gate=1)): f"k{n}" for n in range(4)}
+        # One too many, whichever came last, is answered while the others wait.
+        (refused,), taken = wait(requests, return_when=FIRST_COMPLETED)
+        assert_problem(refused.result(), 503, "as many requests as it can take")
+        assert refused.result().headers["retry-after"] == "1"
         assert server.healthy()
-        assert [future.result().status for future in taken] == [200] * 3
+        assert not any(request.done() for request in taken)
+        kitchen.open_gate()
+        assert [request.result().status for request in taken] == [200] * 3
         assert server.post(order("late")).status == 200
-    assert kitchen.attempts() == {"k0": 1, "k1": 1, "k2": 1, "late": 1}
+    assert kitchen.attempts() == dict.fromkeys([*(requests[request] for request in taken), "late"], 1)
 
 
 def test_a_caller_that_goes_away_changes_nothing(kitchen: Kitchen):
@@ -200,12 +200,17 @@ def test_sigterm_finishes_what_was_begun_and_takes_nothing_new(kitchen: Kitchen)
     try:
         wait_for("the server", server.ready)
         with ThreadPoolExecutor() as pool:
-            begun = [pool.submit(server.post, order(f"k{n}", seconds=1, returns={"n": n})) for n in range(3)]
+            begun = [pool.submit(server.post, order(f"k{n}", gate=1, returns={"n": n})) for n in range(2)]
             wait_for("the handlers", lambda: len(kitchen.calls()) == 2)
+            waiting = server.connect()
+            waiting.request("POST", "/events", order("k2", returns={"n": 2}))
+            assert server.healthy()  # connections are taken in turn: the one before has been, too
             server.terminate()
             wait_for("a closed door", lambda: _refuses(server))
-            assert [future.result().json for future in begun] == [{"n": n} for n in range(3)]
-        assert server.process.wait(10) == 0
+            kitchen.open_gate()
+            assert [future.result().json for future in begun] == [{"n": 0}, {"n": 1}]
+            assert json.loads(waiting.getresponse().read()) == {"n": 2}
+        assert server.process.wait(25) == 0
     finally:
         server.kill()
     assert server.outcomes() == {"handled": 3}
@@ -220,7 +225,7 @@ def _refuses(server: Server) -> bool:
 
 
 def test_a_lingering_server_says_that_it_is_stopping_and_still_serves(kitchen: Kitchen):
-    server = kitchen.start(API_LINGER_SECONDS="2")
+    server = kitchen.start(API_LINGER_SECONDS="8")
     try:
         wait_for("the server", server.ready)
         idle = server.connect()
@@ -230,7 +235,7 @@ def test_a_lingering_server_says_that_it_is_stopping_and_still_serves(kitchen: K
         wait_for("failing health checks", lambda: server.request("GET", "/health").status == 503)
         late = server.post(order("late", returns={"late": True}))
         assert (late.json, late.headers["connection"]) == ({"late": True}, "close")
-        assert server.process.wait(10) == 0
+        assert server.process.wait(25) == 0
         idle.close()
     finally:
         server.kill()
@@ -244,7 +249,7 @@ def test_work_longer_than_the_stop_timeout_is_interrupted_and_its_key_is_free(ki
             lost = pool.submit(server.post, order("long", seconds=30))
             wait_for("the handler", kitchen.calls)
             server.terminate()
-            assert server.process.wait(10) == 3
+            assert server.process.wait(25) == 3
             with pytest.raises((ConnectionError, http.client.HTTPException)):
                 _answered(lost.result())
     finally:
@@ -260,8 +265,8 @@ def _answered(reply: Reply) -> None:
 
 
 def test_a_killed_server_s_key_comes_free_when_its_lease_ends(kitchen: Kitchen):
-    with kitchen.server(API_LEASE_SECONDS="3") as other:
-        server = kitchen.start(API_LEASE_SECONDS="3")
+    with kitchen.server(API_LEASE_SECONDS="10") as other:
+        server = kitchen.start(API_LEASE_SECONDS="10")
         wait_for("the server", server.ready)
         thread = threading.Thread(target=lambda: _ignore(server, order("k1", seconds=30)))
         thread.start()
@@ -281,13 +286,14 @@ def _ignore(server: Server, body: str) -> None:
 
 
 def test_a_lease_is_extended_while_work_goes_on(kitchen: Kitchen):
-    with kitchen.server(API_LEASE_SECONDS="2", CONCURRENCY="2") as server, ThreadPoolExecutor() as pool:
-        slow = pool.submit(server.post, order("k1", seconds=4.5))
+    with kitchen.server(API_LEASE_SECONDS="5", CONCURRENCY="2") as server, ThreadPoolExecutor() as pool:
+        slow = pool.submit(server.post, order("k1", gate=1))
         wait_for("the handler", kitchen.calls)
-        deadline = time.monotonic() + 4
+        deadline = time.monotonic() + 7
         while time.monotonic() < deadline:
             assert server.post(order("k1")).status == 409
             time.sleep(0.2)
+        kitchen.open_gate()
         assert slow.result().status == 200
     assert kitchen.attempts() == {"k1": 1}
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +23,7 @@ from tests.worker.support import wait_for
 USERNAME, PASSWORD = "worker", "secret"
 
 _RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # the wrapper on the PATH insists on a user of its own
+_RABBITMQCTL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
 _ACTIVEMQ = Path("/usr/share/activemq/bin/activemq.jar")
 
 
@@ -87,7 +89,7 @@ class RabbitMq:
     def start(self) -> None:
         with (self._home / "node.log").open("ab") as log:
             self._node = _Process([str(_RABBITMQ)], self._environment, log)
-        wait_for("RabbitMQ to start", self._answers, 60)
+        wait_for("RabbitMQ to start", self._answers, 120)
 
     def _answers(self) -> bool:
         assert self._node is not None
@@ -104,13 +106,27 @@ class RabbitMq:
             pika.ConnectionParameters("127.0.0.1", self.port, credentials=credentials, stack_timeout=5)
         )
 
+    @contextlib.contextmanager
+    def silent(self, queue: str) -> Iterator[None]:
+        """The leader of a quorum queue does nothing; all else goes on."""
+        self._evaluate(f"sys:suspend('%2F_{queue}').")
+        try:
+            yield
+        finally:
+            self._evaluate(f"sys:resume('%2F_{queue}').")
+
+    def _evaluate(self, expression: str) -> None:
+        command = [str(_RABBITMQCTL), "eval", expression]
+        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.stdout == "ok\n", done
+
     def stop(self) -> None:
         """Let the node shut down; what is durable is there after the next start."""
         assert self._node is not None
         # Its helpers are in the same group, and without them the shutdown hangs: only the node gets the signal.
         (node,) = [process for process in self._node.descendants() if process.name() == "beam.smp"]
         node.terminate()
-        node.wait(20)
+        node.wait(60)
         self._node.kill()
 
     def kill(self) -> None:
@@ -185,7 +201,7 @@ class ActiveMq:
         command = ["java", *options, "-jar", str(_ACTIVEMQ), "start", f"xbean:file:{self._home}/activemq.xml"]
         with (self._home / "broker.log").open("ab") as log:
             self._broker = _Process(command, dict(os.environ), log)
-        wait_for("ActiveMQ to start", self._answers, 60)
+        wait_for("ActiveMQ to start", self._answers, 120)
 
     def _answers(self) -> bool:
         assert self._broker is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import signal
@@ -35,7 +36,10 @@ def test_only_what_failed_comes_back_and_later(account: Account, tmp_path: Path,
     shop = RabbitShop(account, tmp_path, rabbitmq)
     with shop.worker(CONCURRENCY="3") as worker:
         worker.wait_until_consuming()
-        shop.send([envelope(f"k{number}", fail={2: 1, 5: 2}.get(number, 0)) for number in range(10)])
+        failing = {2: {"fail": 1}, 5: {"fail": 2, "gate": 3}}
+        shop.send([envelope(f"k{number}", **failing.get(number, {})) for number in range(10)])
+        wait_for("the others, which it does not hold up", lambda: worker.outcomes()["handled"] == 9)
+        shop.open_gate()
         wait_for("all to be handled", lambda: worker.outcomes()["handled"] == 10)
     assert worker.outcomes() == {"handled": 10, "retry": 3}
     assert shop.attempts() == {f"k{number}": {2: 2, 5: 3}.get(number, 1) for number in range(10)}
@@ -43,9 +47,7 @@ def test_only_what_failed_comes_back_and_later(account: Account, tmp_path: Path,
         line["receive_count"] for line in worker.lines() if line.get("outcome") and line["idempotency_key"] == "k5"
     ]
     assert counts == [1, 2, 3]
-    begun = {call["key"]: call["at"] for call in shop.calls()}
-    ended = max(call["at"] for call in shop.calls("end") if call["key"] not in ("k2", "k5"))
-    assert begun["k5"] > ended  # they did not hold up the others
+    assert shop.calls("end")[-1]["key"] == "k5"
     assert shop.waiting() == 0
 
 
@@ -105,7 +107,8 @@ def test_copies_of_an_event_are_handled_once_also_at_the_same_time(
     account: Account, tmp_path: Path, rabbitmq: RabbitMq
 ) -> None:
     shop = RabbitShop(account, tmp_path, rabbitmq)
-    with shop.worker(CONCURRENCY="2") as one, shop.worker(CONCURRENCY="2") as other:
+    settings = {"CONCURRENCY": "2", "BROKER_LEASE_SECONDS": "10"}
+    with shop.worker(**settings) as one, shop.worker(**settings) as other:
         one.wait_until_consuming()
         other.wait_until_consuming()
         shop.send([envelope("same", seconds=0.5)] * 6)
@@ -140,20 +143,22 @@ def test_sigterm_finishes_what_is_begun_and_gives_the_rest_back(
 ) -> None:
     shop = RabbitShop(account, tmp_path, rabbitmq)
     shop.declare()
-    shop.send([envelope(f"k{number}", seconds=0.3) for number in range(30)])
+    shop.send([envelope(f"k{number}", gate=int(number >= 3)) for number in range(30)])
     worker = shop.start(CONCURRENCY="3", BROKER_PREFETCH="20")
     try:
-        wait_for("some work", lambda: len(shop.calls()) >= 4)
-        assert worker.stop() == 0, worker.text()
+        wait_for("some work", lambda: {f"k{number}" for number in range(6)} == shop.attempts().keys())
+        worker.begin_to_stop()
+        shop.open_gate()
+        assert worker.process.wait(25) == 0, worker.text()
     finally:
         worker.kill()
     begun = {call["key"] for call in shop.calls()}
     assert begun == {call["key"] for call in shop.calls("end")}
-    assert len(begun) < 30
-    assert shop.count() == 30 - len(begun)
+    assert len(begun) == 6
+    wait_for("the rest to be back", lambda: shop.count() == 24)
     with shop.worker(CONCURRENCY="10") as next_one:
         wait_for("the rest", lambda: len(shop.effects()) == 30)
-        wait_for("their acknowledgement", lambda: next_one.outcomes()["handled"] == 30 - len(begun))
+        wait_for("their acknowledgement", lambda: next_one.outcomes()["handled"] == 24)
     assert shop.attempts() == dict.fromkeys((f"k{number}" for number in range(30)), 1)
 
 
@@ -174,12 +179,20 @@ def test_nothing_is_lost_when_workers_are_killed(account: Account, tmp_path: Pat
             workers[kill % 2].process.wait()
             workers[kill % 2] = shop.start(**settings)
         wait_for("every effect", lambda: shop.effects() == set(keys), 60)
-        wait_for("an empty queue", lambda: shop.waiting() == 0, 30)
         for worker in workers:
             assert worker.stop() == 0, worker.text()
     finally:
         for worker in workers:
             worker.kill()
+
+    def worked_off() -> bool:
+        """Nothing is left in the queue when nobody has anything in hand."""
+        with shop.worker(**settings) as worker:
+            worker.wait_until_consuming()
+            wait_for("an empty queue", lambda: shop.waiting() == 0, 30)
+        return shop.waiting() == 0
+
+    wait_for("what was given back to be worked off", worked_off, 60)
     assert (shop.waiting(), shop.dead_letters()) == (0, [])
     assert set(shop.ends()) == set(keys)
     # Only what a killed worker had in its hands was begun again: 3 messages at each of 8 kills.
@@ -211,7 +224,7 @@ def test_a_restart_of_the_broker_loses_nothing(account: Account, tmp_path: Path,
         rabbitmq.stop()
         wait_for("the worker to notice", lambda: "cannot connect" in worker.text())
         rabbitmq.start()
-        wait_for("every effect", lambda: shop.effects() == set(keys), 40)
+        wait_for("every effect", lambda: shop.effects() == set(keys), 60)
         wait_for("an empty queue", lambda: shop.waiting() == 0)
     assert (shop.waiting(), shop.dead_letters()) == (0, [])
     assert all(count == 1 for count in shop.ends().values())
@@ -229,16 +242,19 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
     try:
         one.wait_until_consuming()
         with shop.worker(**settings) as other:
-            wait_for("the other to stand in line", lambda: "this one waits" in other.text())
+            wait_for("the other to stand in line", lambda: "this one waits" in other.text(), 30)
             bodies = [
-                envelope(f"k{n}", number=n, fail=failing.get(n, 0), poison=n == 5, seconds=0.02) for n in range(20)
+                envelope(f"k{n}", number=n, fail=failing.get(n, 0), poison=n == 5, gate=int(n == 8), seconds=0.02)
+                for n in range(20)
             ]
             shop.send(bodies)
-            wait_for("the active one's work", lambda: len(shop.calls()) > 10)
-            assert one.stop() == 0, one.text()
+            wait_for("the active one's work", lambda: shop.attempts()["k8"] == 1)
+            one.begin_to_stop()
+            shop.open_gate()
+            assert one.process.wait(25) == 0, one.text()
             wait_for("the rest", lambda: len(shop.ends()) == 19)
             wait_for("the last", lambda: sum((one.outcomes() + other.outcomes()).values()) == 23)
-            assert other.outcomes()["handled"] > 0
+            assert other.outcomes() == {"handled": 11}
     finally:
         one.kill()
     lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
@@ -266,6 +282,22 @@ def test_somebody_elses_consumer_is_told_of_and_not_waited_for_for_ever(
         wait_for("the effect", shop.effects)
 
 
+def test_a_queue_whose_leader_does_not_answer_is_not_taken_for_one_that_nobody_consumes(
+    account: Account, tmp_path: Path, rabbitmq: RabbitMq
+) -> None:
+    shop = RabbitShop(account, tmp_path, rabbitmq)
+    shop.declare()
+    with contextlib.ExitStack() as workers, rabbitmq.connect() as connection:
+        with rabbitmq.silent(shop.queue):
+            # "No consumers", says RabbitMQ then.
+            assert connection.channel().queue_declare(shop.queue, passive=True).method.consumer_count == 0
+            worker = workers.enter_context(shop.worker(BROKER_ORDERED="true"))
+            wait_for("the worker to give up asking", lambda: "order may be lost" in worker.text(), 40)
+        worker.wait_until_consuming()
+        shop.send([envelope("k")])
+        wait_for("the effect", shop.effects)
+
+
 def test_order_is_kept_when_the_active_task_is_killed(account: Account, tmp_path: Path, rabbitmq: RabbitMq) -> None:
     shop = RabbitShop(account, tmp_path, rabbitmq)
     settings = {"BROKER_ORDERED": "true", "MAX_RECEIVE_COUNT": "20", "BROKER_PREFETCH": "10"}
@@ -277,7 +309,7 @@ def test_order_is_kept_when_the_active_task_is_killed(account: Account, tmp_path
             tasks.append(shop.start(**settings))
             wait_for("some work", lambda kills=kills: len(shop.calls()) > 8 * kills)  # type: ignore[misc]
             tasks[kills - 1].kill()
-        wait_for("the rest", lambda: len(shop.ends()) == 40, 30)
+        wait_for("the rest", lambda: len(shop.ends()) == 40, 60)
         assert tasks[-1].stop() == 0, tasks[-1].text()
     finally:
         for task in tasks:
@@ -306,9 +338,9 @@ def test_a_deleted_queue_is_made_anew(account: Account, tmp_path: Path, rabbitmq
         worker.wait_until_consuming()
         with rabbitmq.connect() as connection:
             channel = connection.channel()
-            for name in (shop.queue, f"{shop.queue}.dlq"):
-                channel.queue_delete(name)
             channel.exchange_delete(f"{shop.queue}.dlx")
+            for name in (f"{shop.queue}.dlq", shop.queue):  # the worker notices the last one, and makes all anew
+                channel.queue_delete(name)
         worker.wait_until_consuming(times=2)
         shop.send([envelope("after", poison=True)])
         wait_for("the dead letter", lambda: worker.outcomes()["dead-lettered"] == 1)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections import Counter, defaultdict
@@ -18,8 +14,9 @@ from typing import Any
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from contracts import environment as names
-from tests.emulator import ROOT, Account
-from tests.worker.support import envelope, wait_for
+from tests.emulator import Account
+from tests.worker.handlers import GATE
+from tests.worker.support import Worker, calls_in, envelope, wait_for
 
 __all__ = ["Cluster", "Group", "KafkaWorker", "envelope", "wait_for"]
 
@@ -100,7 +97,7 @@ class Cluster:
             consumer.assign([TopicPartition(self.dead_letter_topic, number, low) for number, (low, _) in ends.items()])
             expected = sum(high - low for low, high in ends.values())
             found: list[Message] = []
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while len(found) < expected and time.monotonic() < deadline:
                 found += [message for message in consumer.consume(expected, timeout=0.2) if not message.error()]
             return found
@@ -150,9 +147,11 @@ class Group:
 
     def calls(self, what: str = "begin") -> list[dict[str, Any]]:
         """What the handler did, in order."""
-        path = self.trace / "calls.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [call for call in map(json.loads, lines) if call["what"] == what]
+        return calls_in(self.trace, what)
+
+    def open_gate(self) -> None:
+        """Let the handlers end that were told to wait for it."""
+        (self.trace / GATE).touch()
 
     def order(self, what: str = "end") -> dict[str, list[int]]:
         """The numbers handled, by key of the record."""
@@ -204,30 +203,8 @@ class Group:
             process.kill()
 
 
-class KafkaWorker:
+class KafkaWorker(Worker):
     """One ``python -m worker kafka``."""
 
     def __init__(self, environment: dict[str, str], directory: Path) -> None:
-        self.log = directory / f"worker-{uuid.uuid4().hex[:8]}.log"
-        with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "worker", "kafka"]
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-
-    def stop(self, timeout_seconds: float = 25) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_seconds)
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def text(self) -> str:
-        return self.log.read_text()
-
-    def lines(self) -> list[dict[str, Any]]:
-        """The log; every line of it must be JSON."""
-        return [json.loads(line) for line in self.text().splitlines()]
-
-    def outcomes(self) -> Counter[str]:
-        return Counter(line["outcome"] for line in self.lines() if "outcome" in line)
+        super().__init__(environment, directory, "kafka")

@@ -55,9 +55,12 @@ def test_two_groups_get_every_record(cluster: Cluster, account: Account, tmp_pat
 
 def test_a_failing_record_holds_back_its_key_only(cluster: Cluster, account: Account, tmp_path: Path) -> None:
     group = Group(cluster, account, tmp_path)
-    bad = [("bad", envelope(f"bad{n}", group="bad", number=n, fail=2 if n == 0 else 0)) for n in range(3)]
+    failing = {0: {"fail": 2, "gate": 3}}
+    bad = [("bad", envelope(f"bad{n}", group="bad", number=n, **failing.get(n, {}))) for n in range(3)]
     cluster.put([*bad, *[(f"g{n}", envelope(f"k{n}", group="good", number=n)) for n in range(20)]])
     with group.worker() as worker:
+        group.wait_for_effects(20)
+        group.open_gate()
         group.wait_for_effects(23)
     assert worker.outcomes() == {"handled": 23, "retry": 2}
     assert group.order()["bad"] == [0, 1, 2]
@@ -144,9 +147,15 @@ def test_dead_letters_that_nobody_takes_hold_their_key_and_lose_nothing(
 
 def test_sigterm_finishes_what_is_begun_and_commits_it(cluster: Cluster, account: Account, tmp_path: Path) -> None:
     group = Group(cluster, account, tmp_path)
-    cluster.put_numbers(0, 60, keys=30, seconds=0.2)
-    with group.worker():
-        wait_for("some work", lambda: len(group.calls()) >= 8)
+    cluster.put_numbers(0, 60, keys=30, seconds=0.2, gate=1)
+    worker = group.start()
+    try:
+        wait_for("some work", lambda: len(group.calls()) == 4)
+        worker.begin_to_stop()
+        group.open_gate()
+        assert worker.process.wait(25) == 0, worker.text()
+    finally:
+        worker.kill()
     begun = {call["key"] for call in group.calls()}
     assert begun == group.effects()
     assert len(begun) < 60
@@ -154,6 +163,22 @@ def test_sigterm_finishes_what_is_begun_and_commits_it(cluster: Cluster, account
         group.wait_for_effects(60)
     assert group.attempts() == {f"k{n}": 1 for n in range(60)}
     assert group.lag() == 0
+
+
+def test_what_is_handled_while_the_worker_stops_is_committed_too(
+    cluster: Cluster, account: Account, tmp_path: Path
+) -> None:
+    group = Group(cluster, account, tmp_path)
+    cluster.put([(f"g{n}", envelope(f"k{n}", group="g", number=n, gate=int(n >= 4))) for n in range(8)], partition=1)
+    worker = group.start()
+    try:
+        wait_for("an earlier commit", lambda: cluster.committed(group.name)[1].offset == 4)
+        worker.begin_to_stop()
+        group.open_gate()
+        assert worker.process.wait(25) == 0, worker.text()
+    finally:
+        worker.kill()
+    assert cluster.committed(group.name)[1].offset == len(group.calls("end")) == 8
 
 
 def test_work_longer_than_the_stop_timeout_is_told_and_free_at_once(
@@ -164,7 +189,7 @@ def test_work_longer_than_the_stop_timeout_is_told_and_free_at_once(
     worker = group.start(STOP_TIMEOUT_SECONDS="2")
     try:
         wait_for("the work to begin", group.calls)
-        assert worker.stop(timeout_seconds=10) == 3
+        assert worker.stop() == 3
     finally:
         worker.kill()
     assert group.dynamodb.scan(TableName="orders-keys")["Items"] == []
@@ -173,12 +198,13 @@ def test_work_longer_than_the_stop_timeout_is_told_and_free_at_once(
 
 def test_long_work_keeps_its_partition_and_the_others_go_on(cluster: Cluster, account: Account, tmp_path: Path) -> None:
     group = Group(cluster, account, tmp_path)
-    cluster.put([("slow", envelope("slow", seconds=9, group="slow", number=0))])
+    cluster.put([("slow", envelope("slow", seconds=9, gate=1, group="slow", number=0))])
     with group.worker(), group.worker():
         wait_for("the slow one to begin", group.calls)
         cluster.put_numbers(0, 40, keys=10)
         group.wait_for_effects(40)
         assert "slow" not in group.effects()
+        group.open_gate()
         group.wait_for_effects(41)
     assert group.attempts() == {"slow": 1, **{f"k{n}": 1 for n in range(40)}}
 

@@ -207,9 +207,9 @@ def test_two_copies_of_an_event_wait_for_one_task_and_one_look_serves_all():
     watcher = Watcher(ecs, "c", look_seconds=0.005)  # type: ignore[arg-type]
     with ThreadPoolExecutor(3) as pool:
         ends = [pool.submit(watcher.wait, arn) for arn in ("arn:x", "arn:x", "arn:y")]
-        assert ends[2].result(5) is None
+        assert ends[2].result(20) is None
         ecs.tasks["arn:x"] = stopped()
-        results = [end.result(5) for end in ends[:2]]
+        results = [end.result(20) for end in ends[:2]]
     assert [result["lastStatus"] for result in results if result] == ["STOPPED", "STOPPED"]
     assert max(ecs.looks) <= 2
 

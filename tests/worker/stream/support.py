@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts import environment as names
-from tests.emulator import ROOT, Account
-from tests.worker.support import envelope, wait_for
+from tests.emulator import Account
+from tests.worker.handlers import GATE
+from tests.worker.support import Worker, calls_in, envelope, wait_for
 
 __all__ = ["Application", "Stream", "StreamWorker", "envelope", "wait_for"]
 
@@ -93,9 +89,11 @@ class Application:
 
     def calls(self, what: str = "begin") -> list[dict[str, Any]]:
         """What the handler did, in order."""
-        path = self.trace / "calls.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [call for call in map(json.loads, lines) if call["what"] == what]
+        return calls_in(self.trace, what)
+
+    def open_gate(self) -> None:
+        """Let the handlers end that were told to wait for it."""
+        (self.trace / GATE).touch()
 
     def order(self, what: str = "end") -> dict[str, list[int]]:
         """The numbers handled, by group."""
@@ -155,30 +153,8 @@ class Application:
             process.kill()
 
 
-class StreamWorker:
+class StreamWorker(Worker):
     """One ``python -m worker stream``."""
 
     def __init__(self, environment: dict[str, str], directory: Path) -> None:
-        self.log = directory / f"worker-{uuid.uuid4().hex[:8]}.log"
-        with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "worker", "stream"]
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-
-    def stop(self, timeout_seconds: float = 25) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_seconds)
-
-    def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-
-    def text(self) -> str:
-        return self.log.read_text()
-
-    def lines(self) -> list[dict[str, Any]]:
-        """The log; every line of it must be JSON."""
-        return [json.loads(line) for line in self.text().splitlines()]
-
-    def outcomes(self) -> Counter[str]:
-        return Counter(line["outcome"] for line in self.lines() if "outcome" in line)
+        super().__init__(environment, directory, "stream")

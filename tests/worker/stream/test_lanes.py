@@ -119,7 +119,7 @@ def test_a_waiting_thread_wakes_when_a_retry_is_due_and_when_the_lanes_close() -
     thread = threading.Thread(target=lambda: got.append(lanes.take()))
     thread.start()
     lanes.close()
-    thread.join(5)
+    thread.join(20)
     assert got == [None]
 
 

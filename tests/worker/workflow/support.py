@@ -49,7 +49,7 @@ class Machine:
         return {
             "Resource": self.activity_arn,
             "TimeoutSeconds": 60,
-            "HeartbeatSeconds": 3,
+            "HeartbeatSeconds": 20,
             "Retry": RETRY,
             "Parameters": {
                 "step": {"name.$": "$$.State.Name", "execution.$": "$$.Execution.Id"},
@@ -63,7 +63,7 @@ class Machine:
         return {
             "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
             "TimeoutSeconds": 60,
-            "HeartbeatSeconds": 10,
+            "HeartbeatSeconds": 30,
             "Parameters": {
                 "QueueUrl": self.shop.url,
                 "MessageBody": {

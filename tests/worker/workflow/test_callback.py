@@ -61,7 +61,7 @@ def test_an_input_that_is_no_event_is_the_data_and_a_malformed_one_is_refused(ma
 
 
 def test_sigterm_reports_an_interruption_that_can_be_retried(machine: Machine) -> None:
-    execution = machine.start(machine.callback(HeartbeatSeconds=60), json.loads(envelope("a", seconds=20)))
+    execution = machine.start(machine.callback(HeartbeatSeconds=60), json.loads(envelope("a", seconds=60)))
     variables = {**machine.callback_environment(), names.STOP_TIMEOUT_SECONDS: "2"}
     worker = machine.work("callback", **variables)
     wait_for("the handler", lambda: machine.shop.more_calls_than(0))

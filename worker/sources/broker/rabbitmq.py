@@ -36,8 +36,13 @@ _CONFIRM_SECONDS = 60.0
 _CLOSE_SECONDS = 2.0
 _IN_LINE_SECONDS = 1.0
 _LOOK_SECONDS = 0.05
+_PROMPT_SECONDS = 0.2
+_ANSWERS = 2
+"""RabbitMQ says that a quorum queue has no consumers also when its leader has not answered within 250 ms, and at once
+when there is no leader: only prompt answers count, and so many in a row."""
 _FORGET_SECONDS = 5.0
-"""A queue forgets a consumer when its connection has ended; after so long, somebody else is consuming it."""
+"""A queue forgets a consumer when its connection has ended; after so long, somebody else is consuming it, or the broker
+cannot say."""
 
 logger = logging.getLogger(__name__)
 
@@ -227,18 +232,26 @@ class RabbitLink(Link):
         channel.add_on_close_callback(self._on_line_closed)
         name, arguments = order_lock(self._settings.queue)
         deadline = time.monotonic() + _FORGET_SECONDS
+        asked_at = 0.0
+        nobody = 0
 
         def look(_: object = None) -> None:
+            nonlocal asked_at
             if not self._leaving and channel.is_open:
+                asked_at = time.monotonic()
                 channel.queue_declare(self._settings.queue, passive=True, callback=on_count)
 
         def on_count(frame: Any) -> None:
-            others = frame.method.consumer_count
-            if others and time.monotonic() < deadline:
+            nonlocal nobody
+            now, others = time.monotonic(), frame.method.consumer_count
+            nobody = nobody + 1 if not others and now - asked_at < _PROMPT_SECONDS else 0
+            if nobody < _ANSWERS and now < deadline:
                 self._connection.ioloop.call_later(_LOOK_SECONDS, look)
                 return
             if others:
                 logger.warning("others consume %s too (%d of them): order is not kept", self._settings.queue, others)
+            elif nobody < _ANSWERS:
+                logger.warning("the broker is too slow to say who consumes %s: order may be lost", self._settings.queue)
             self._begin()
 
         channel.queue_declare(name, exclusive=True, arguments=arguments, callback=look)

@@ -131,13 +131,17 @@ class Poller:
             if assignment.crashes:
                 if not self._commit([offset]):
                     continue
-            else:
-                try:
-                    self._consumer.store_offsets(offsets=[offset])
-                except KafkaException as error:
-                    logger.warning("cannot store an offset", extra={Field.REASON: str(error)})
-                    continue
+            elif not self._store_offset(offset):
+                continue
             assignment.committed(reached, token)
+
+    def _store_offset(self, offset: TopicPartition) -> bool:
+        try:
+            self._consumer.store_offsets(offsets=[offset])
+        except KafkaException as error:
+            logger.warning("cannot store an offset", extra={Field.REASON: str(error)})
+            return False
+        return True
 
     def _commit(self, offsets: Sequence[TopicPartition]) -> bool:
         """Commit now. What could not be committed is read again by whoever comes next, and recognised by its key."""
@@ -160,6 +164,8 @@ class Poller:
         for assignment in assignments:
             if done := assignment.done():
                 offsets.append(done[0])
+                # When the partition goes, the client commits what was stored, even over a later commit.
+                self._store_offset(done[0])
             elif unmark := assignment.unmark():
                 offsets.append(unmark)
         if offsets:

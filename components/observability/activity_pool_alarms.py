@@ -11,7 +11,7 @@ from components.compute import scaling_metrics
 from components.compute.pool_scaling import UNATTENDED, items_left
 from components.compute.service import Service
 from components.core.base import Component
-from components.observability.alarms import Notice, Runbook, dead_letter_alarm
+from components.observability.alarms import Notice, Runbook, dead_letter_alarm, occurrence_alarm, unattended_alarm
 from components.stores.queue import DeadLetterQueue
 from components.workflows.activity import Activity
 from components.workflows.state_machine import StateMachine
@@ -95,40 +95,25 @@ class ActivityPoolAlarms(Component):
         self, name: str, metric: str, dimensions: dict[str, pulumi.Output[str]], meaning: str
     ) -> aws.cloudwatch.MetricAlarm:
         """Rises with the first one in five minutes (developer guide, "Monitoring Step Functions metrics")."""
-        notice = self._notice(meaning)
-        return aws.cloudwatch.MetricAlarm(
+        return occurrence_alarm(
+            self,
             name,
-            alarm_description=notice.description,
+            self._notice(meaning),
             namespace="AWS/States",
-            metric_name=metric,
+            metric=metric,
             dimensions=dimensions,
-            statistic="Sum",
-            period=_PERIOD_SECONDS,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",
-            alarm_actions=notice.actions,
-            ok_actions=notice.actions,
-            opts=self.child(),
+            period_seconds=_PERIOD_SECONDS,
         )
 
     def _unattended(self, name: str) -> aws.cloudwatch.MetricAlarm:
         pattern = self._args.pattern
         notice = self._notice(f"Items of {pattern} wait, and no task has run for {_UNATTENDED_MINUTES} minutes.")
-        return aws.cloudwatch.MetricAlarm(
+        return unattended_alarm(
+            self,
             name,
-            alarm_description=notice.description,
-            metric_queries=scaling_metrics.alarm_queries(
-                UNATTENDED,
-                "Items wait and no task runs",
-                [items_left(pattern), scaling_metrics.running(self._args.service)],
-            ),
-            evaluation_periods=_UNATTENDED_MINUTES,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            threshold=1,
-            treat_missing_data="notBreaching",
-            alarm_actions=notice.actions,
-            ok_actions=notice.actions,
-            opts=self.child(),
+            notice,
+            expression=UNATTENDED,
+            label="Items wait and no task runs",
+            metrics=[items_left(pattern), scaling_metrics.running(self._args.service)],
+            minutes=_UNATTENDED_MINUTES,
         )

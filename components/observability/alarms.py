@@ -5,7 +5,7 @@ An alarm's description is what somebody reads at night: the meaning, the first c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,7 +24,9 @@ __all__ = [
     "dead_letter_alarm",
     "failed_invocations_alarm",
     "no_running_task_alarm",
+    "occurrence_alarm",
     "oldest_message_alarm",
+    "unattended_alarm",
 ]
 
 _MINUTE_SECONDS = 60
@@ -120,26 +122,67 @@ def oldest_message_alarm(
     )
 
 
-def failed_invocations_alarm(owner: Component, name: str, rule: Rule, notice: Notice) -> aws.cloudwatch.MetricAlarm:
-    """Rises when a rule could not invoke a target for good: RunTask refused, a queue without a policy, a lost role.
-
-    EventBridge reports the metric only when it is over zero, by bus and rule for the rules of a custom bus
-    (EventBridge user guide, "Monitoring Amazon EventBridge").
-    """
+def occurrence_alarm(
+    owner: Component,
+    name: str,
+    notice: Notice,
+    *,
+    namespace: str,
+    metric: str,
+    dimensions: Mapping[str, pulumi.Input[str]],
+    period_seconds: int = _MINUTE_SECONDS,
+) -> aws.cloudwatch.MetricAlarm:
+    """Rises with the first of what `metric` counts, and ends with a period without any."""
     return aws.cloudwatch.MetricAlarm(
         name,
         alarm_description=notice.description,
-        namespace="AWS/Events",
-        metric_name="FailedInvocations",
-        dimensions={
-            "EventBusName": rule.rule.event_bus_name.apply(lambda bus: bus or "default"),
-            "RuleName": rule.rule_name,
-        },
+        namespace=namespace,
+        metric_name=metric,
+        dimensions=dimensions,
         statistic="Sum",
-        period=_MINUTE_SECONDS,
+        period=period_seconds,
         evaluation_periods=1,
         comparison_operator="GreaterThanThreshold",
         threshold=0,
+        treat_missing_data="notBreaching",
+        alarm_actions=notice.actions,
+        ok_actions=notice.actions,
+        opts=owner.child(),
+    )
+
+
+def failed_invocations_alarm(owner: Component, name: str, rule: Rule, notice: Notice) -> aws.cloudwatch.MetricAlarm:
+    """Rises when a rule could not invoke a target for good: RunTask refused, a queue without a policy, a lost role.
+
+    EventBridge reports the metric only when it is over zero: by bus and rule for the rules of a custom bus, by the rule
+    alone for those of the default bus (EventBridge user guide, "Monitoring Amazon EventBridge").
+    """
+    dimensions: dict[str, pulumi.Input[str]] = {"RuleName": rule.rule_name}
+    if not rule.on_default_bus:
+        dimensions["EventBusName"] = rule.rule.event_bus_name.apply(str)
+    return occurrence_alarm(
+        owner, name, notice, namespace="AWS/Events", metric="FailedInvocations", dimensions=dimensions
+    )
+
+
+def unattended_alarm(
+    owner: Component,
+    name: str,
+    notice: Notice,
+    *,
+    expression: str,
+    label: str,
+    metrics: Sequence[scaling_metrics.Metric],
+    minutes: int,
+) -> aws.cloudwatch.MetricAlarm:
+    """Rises when `expression` was 1 for `minutes`: something waits, and no task ran."""
+    return aws.cloudwatch.MetricAlarm(
+        name,
+        alarm_description=notice.description,
+        metric_queries=scaling_metrics.alarm_queries(expression, label, metrics),
+        evaluation_periods=minutes,
+        comparison_operator="GreaterThanOrEqualToThreshold",
+        threshold=1,
         treat_missing_data="notBreaching",
         alarm_actions=notice.actions,
         ok_actions=notice.actions,
@@ -156,19 +199,12 @@ def no_running_task_alarm(
     and have no end. The effect as a metric covers every cause (no capacity, no image, no permission, a crash at the
     start, a desired count of zero) and ends when it is over.
     """
-    return aws.cloudwatch.MetricAlarm(
+    return unattended_alarm(
+        owner,
         name,
-        alarm_description=notice.description,
-        metric_queries=scaling_metrics.alarm_queries(
-            scaling_metrics.UNATTENDED,
-            "Messages wait and no task runs",
-            [scaling_metrics.visible(queue), scaling_metrics.running(service)],
-        ),
-        evaluation_periods=minutes,
-        comparison_operator="GreaterThanOrEqualToThreshold",
-        threshold=1,
-        treat_missing_data="notBreaching",
-        alarm_actions=notice.actions,
-        ok_actions=notice.actions,
-        opts=owner.child(),
+        notice,
+        expression=scaling_metrics.UNATTENDED,
+        label="Messages wait and no task runs",
+        metrics=[scaling_metrics.visible(queue), scaling_metrics.running(service)],
+        minutes=minutes,
     )

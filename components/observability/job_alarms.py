@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -12,7 +11,7 @@ from components.core.base import Component
 from components.core.validation import Range, check
 from components.jobs.create_job import CreateJob
 from components.jobs.track_job import TrackJob
-from components.observability.alarms import Notice, Runbook, dead_letter_alarm
+from components.observability.alarms import Notice, Runbook, dead_letter_alarm, occurrence_alarm
 from contracts import metrics
 from contracts.job_functions import METRICS_NAMESPACE, OLDEST_UNFINISHED, OLDEST_UNLAUNCHED, UNLAUNCHABLE
 
@@ -93,20 +92,22 @@ class JobAlarms(Component):
                 f"A job of {pattern} has not ended for {args.unfinished_seconds} seconds.",
                 f"jobs list {pattern}",
             ),
-            self._sum(
+            occurrence_alarm(
+                self,
                 f"{name}-unlaunchable",
                 self._notice(
                     f"Jobs of {pattern} were given up without a task.", f"jobs list {pattern} --status FAILED"
                 ),
                 namespace=METRICS_NAMESPACE,
-                metric_name=UNLAUNCHABLE,
+                metric=UNLAUNCHABLE,
                 dimensions=self._dimensions(),
             ),
-            self._sum(
+            occurrence_alarm(
+                self,
                 f"{name}-create-errors",
                 self._notice(f"The function that creates jobs of {pattern} fails.", f"jobs list {pattern}"),
                 namespace="AWS/Lambda",
-                metric_name="Errors",
+                metric="Errors",
                 dimensions={"FunctionName": args.create.function.function_name},
             ),
         ]
@@ -132,22 +133,6 @@ class JobAlarms(Component):
             evaluation_periods=_TICKS,
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=seconds,
-            treat_missing_data="notBreaching",
-            alarm_actions=notice.actions,
-            ok_actions=notice.actions,
-            opts=self.child(),
-        )
-
-    def _sum(self, name: str, notice: Notice, **metric: Any) -> aws.cloudwatch.MetricAlarm:
-        return aws.cloudwatch.MetricAlarm(
-            name,
-            alarm_description=notice.description,
-            **metric,
-            statistic="Sum",
-            period=60,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
             treat_missing_data="notBreaching",
             alarm_actions=notice.actions,
             ok_actions=notice.actions,

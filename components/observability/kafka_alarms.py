@@ -13,7 +13,7 @@ from components.compute.kafka_scaling import UNATTENDED, lag_metric
 from components.compute.service import Service
 from components.core.base import Component
 from components.core.validation import Check, Range, check
-from components.observability.alarms import Notice, Runbook, dead_letter_alarm
+from components.observability.alarms import Notice, Runbook, dead_letter_alarm, unattended_alarm
 from components.stores.queue import DeadLetterQueue
 from components.streams.kafka import KafkaCluster, KafkaKind, KafkaTopic
 
@@ -228,21 +228,14 @@ class KafkaWorkerAlarms(Component):
             f"scale {args.pattern}",
             Runbook.RUN_TASK_FAILURES,
         )
-        return aws.cloudwatch.MetricAlarm(
+        return unattended_alarm(
+            self,
             f"{self.name}-no-running-task",
-            alarm_description=notice.description,
-            metric_queries=scaling_metrics.alarm_queries(
-                UNATTENDED,
-                "Records wait and no task runs",
-                [lag_metric(args.cluster, args.topic, args.group), scaling_metrics.running(args.service)],
-            ),
-            evaluation_periods=args.no_task_minutes,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            threshold=1,
-            treat_missing_data="notBreaching",
-            alarm_actions=notice.actions,
-            ok_actions=notice.actions,
-            opts=self.child(),
+            notice,
+            expression=UNATTENDED,
+            label="Records wait and no task runs",
+            metrics=[lag_metric(args.cluster, args.topic, args.group), scaling_metrics.running(args.service)],
+            minutes=args.no_task_minutes,
         )
 
     def _notice(self, meaning: str, command: str, runbook: Runbook) -> Notice:

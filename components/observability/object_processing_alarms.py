@@ -13,6 +13,7 @@ from components.observability.alarms import (
     Notice,
     Runbook,
     dead_letter_alarm,
+    failed_invocations_alarm,
     no_running_task_alarm,
     oldest_message_alarm,
 )
@@ -75,31 +76,13 @@ class ObjectProcessingAlarms(Component):
         return Notice(meaning=meaning, command=command, runbook=runbook, topic_arn=self._args.topic_arn)
 
     def _failed_invocations(self, name: str) -> aws.cloudwatch.MetricAlarm:
-        """Rises when EventBridge has given up on RunTask (or on the queue).
-
-        A rule of the default bus reports its metrics by RuleName alone (EventBridge user guide, "Monitoring").
-        """
+        """Rises when EventBridge has given up on RunTask (or on the queue)."""
         notice = self._notice(
             f"The rule of {self._args.pattern} could not {'use its queue' if self._args.dispatcher else 'run a task'}.",
             f"peek-dlq {self._args.pattern}",
             Runbook.RUN_TASK_FAILURES,
         )
-        return aws.cloudwatch.MetricAlarm(
-            name,
-            alarm_description=notice.description,
-            namespace="AWS/Events",
-            metric_name="FailedInvocations",
-            dimensions={"RuleName": self._args.rule.rule_name},
-            statistic="Sum",
-            period=60,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",
-            alarm_actions=notice.actions,
-            ok_actions=notice.actions,
-            opts=self.child(),
-        )
+        return failed_invocations_alarm(self, name, self._args.rule, notice)
 
     def _dispatcher_alarms(self, name: str, dispatcher: Dispatcher) -> list[aws.cloudwatch.MetricAlarm]:
         pattern, oldest = self._args.pattern, self._args.oldest_message_seconds

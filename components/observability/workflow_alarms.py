@@ -8,7 +8,13 @@ import pulumi
 import pulumi_aws as aws
 
 from components.core.base import Component
-from components.observability.alarms import Notice, Runbook, dead_letter_alarm, failed_invocations_alarm
+from components.observability.alarms import (
+    Notice,
+    Runbook,
+    dead_letter_alarm,
+    failed_invocations_alarm,
+    occurrence_alarm,
+)
 from components.routers.rule import Rule
 from components.workflows.state_machine import StateMachine
 
@@ -83,19 +89,12 @@ class WorkflowAlarms(Component):
     def _executions(self, name: str, metric: str, meaning: str) -> aws.cloudwatch.MetricAlarm:
         """Rises with the first one in five minutes (developer guide, "Monitoring Step Functions metrics")."""
         notice = self._notice(meaning, f"status {self._args.pattern}", Runbook.WORKFLOW)
-        return aws.cloudwatch.MetricAlarm(
+        return occurrence_alarm(
+            self,
             name,
-            alarm_description=notice.description,
+            notice,
             namespace="AWS/States",
-            metric_name=metric,
+            metric=metric,
             dimensions={"StateMachineArn": self._args.state_machine.arn},
-            statistic="Sum",
-            period=_PERIOD_SECONDS,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            treat_missing_data="notBreaching",
-            alarm_actions=notice.actions,
-            ok_actions=notice.actions,
-            opts=self.child(),
+            period_seconds=_PERIOD_SECONDS,
         )

@@ -17,6 +17,7 @@ from components.core.outputs import json_text
 from components.core.role import create_service_role
 from components.core.validation import check
 from components.encryption import EncryptionKey
+from components.routers.event_sources import DefaultBus
 from components.routers.targets import (
     EVENTS_SERVICE,
     RETRY_RULES,
@@ -78,6 +79,7 @@ class Rule(Component):
         arn, rule_name: of the (first) rule.
         rule: the raw (first) rule.
         rules: all raw rules: one for each five targets.
+        on_default_bus: whether they read the account's default bus.
         dead_letter_queue: `DeadLetterQueue` ``<name>-undelivered``; always standard, because EventBridge refuses FIFO.
         role: what EventBridge assumes to deliver; None when no target needs one.
     """
@@ -85,6 +87,7 @@ class Rule(Component):
     def __init__(self, name: str, args: RuleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self._validate(args)
+        self.on_default_bus = isinstance(args.bus, DefaultBus)
         groups = [args.targets[at : at + MAX_TARGETS] for at in range(0, len(args.targets), MAX_TARGETS)]
         self.rules = [self._create_rule(number, args) for number, _ in enumerate(groups, 1)]
         self.rule = self.rules[0]

@@ -52,7 +52,8 @@ def get(url: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def serve(fargate: Fargate, group: str, name: str, *, healthy: bool = True, delay: float = 0) -> None:
+def serve(fargate: Fargate, group: str, name: str, *, healthy: bool = True, delay: float = 0) -> str:
+    """The ARN of the running task."""
     variables = {"NAME": name, "HEALTHY": "yes" if healthy else "no", "DELAY": str(delay)}
     definition = fargate.define(
         name,
@@ -67,7 +68,8 @@ def serve(fargate: Fargate, group: str, name: str, *, healthy: bool = True, dela
         1,
         loadBalancers=[{"targetGroupArn": group, "containerName": "main", "containerPort": 8080}],
     )
-    fargate.wait_for_running(name, 1)
+    (task,) = fargate.wait_for_running(name, 1)
+    return str(task["taskArn"])
 
 
 def test_a_caller_of_no_account_is_answered(account: Account, fargate: Fargate):
@@ -79,9 +81,15 @@ def test_a_caller_of_no_account_is_answered(account: Account, fargate: Fargate):
 
 def test_only_tasks_that_pass_the_health_check_get_requests(account: Account, fargate: Fargate):
     url, group = balanced(account, f"menu-{account.id}")
-    serve(fargate, group, "good")
+    good = serve(fargate, group, "good")
     serve(fargate, group, "sick", healthy=False)
     serve(fargate, group, "late", delay=1)
+
+    def checked() -> bool:
+        get(url)  # a request has the targets checked; until one passes, all of them get requests
+        return '"GET /ready HTTP/1.1" 200' in fargate.log(good)
+
+    wait_until(checked, "a good health check")
     wait_until(lambda: get(url) == (200, "good"), "an answer")
     answers = {get(url) for _ in range(20)}
     assert (200, "sick") not in answers

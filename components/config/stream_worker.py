@@ -126,7 +126,7 @@ class StreamWorkerSettings(PatternSettings):
     partition_key: str | None = Field(
         None,
         pattern=r"^\$\.\S+$",
-        description="with events: path to the value whose equals stay in order, e.g. $.detail.data['channel-id']; "
+        description="with events: path to the value whose equals stay in order, e.g. $.detail.data.channel-id; "
         "default: no order",
     )
     handler: HandlerSettings = Field(..., description="the container that runs the handler")

@@ -52,7 +52,7 @@ class StreamWorkerArgs(WorkerArgs):
         bus, event_pattern: which events of the bus a rule puts into the stream; default None, none: producers put
             records themselves.
         partition_key_path: with an event pattern: path to the value whose equals stay in order, e.g.
-            ``$.detail.data['channel-id']``; default None, no order.
+            ``$.detail.data.channel-id``; default None, no order.
         concurrency: records (of different partition keys) that one task handles at a time, 1 to 100; default 1.
         enhanced_fan_out: read as a registered consumer; default False, poll.
         start_position: where the application begins when it is new; TRIM_HORIZON (default) or LATEST.

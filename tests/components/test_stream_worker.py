@@ -125,11 +125,11 @@ def test_what_a_registered_consumer_has_not_read_raises_an_alarm_before_it_expir
 
 def test_events_of_the_bus_go_into_the_stream_by_a_key():
     recorder = record(
-        lambda: worker(bus=EventBus("events"), event_pattern=EVENTS, partition_key_path="$.detail.data['channel-id']")
+        lambda: worker(bus=EventBus("events"), event_pattern=EVENTS, partition_key_path="$.detail.data.channel-id")
     )
     target = recorder.one("EventTarget").inputs
     assert target["arn"] == ARN
-    assert target["kinesisTarget"] == {"partitionKeyPath": "$.detail.data['channel-id']"}
+    assert target["kinesisTarget"] == {"partitionKeyPath": "$.detail.data.channel-id"}
     assert target["deadLetterConfig"]["arn"].endswith(":clicks-undelivered-0a1b2c3")
     names = recorder.names("aws:cloudwatch/metricAlarm:MetricAlarm")
     assert {"clicks-alarms-undelivered", "clicks-alarms-failed-invocations"} <= set(names)

@@ -146,10 +146,10 @@ def test_a_rule_without_roles_makes_none():
 def test_a_stream_is_keyed_by_a_part_of_the_event_and_its_key_may_be_used():
     recorder = routed(
         lambda: KinesisTarget(
-            stream=STREAM, partition_key_path="$.detail.data['channel-id']", encryption_key=EncryptionKey("key")
+            stream=STREAM, partition_key_path="$.detail.data.channel-id", encryption_key=EncryptionKey("key")
         )
     )
-    assert target_of(recorder)["kinesisTarget"] == {"partitionKeyPath": "$.detail.data['channel-id']"}
+    assert target_of(recorder)["kinesisTarget"] == {"partitionKeyPath": "$.detail.data.channel-id"}
     assert [item["Action"] for item in role_statements(recorder)][1] == ["kms:Decrypt", "kms:GenerateDataKey"]
 
 

@@ -20,7 +20,7 @@ def settings(root: Path) -> dict[str, Any]:
         "pattern": "stream-worker",
         "stream": {"mode": "provisioned", "shards": 2},
         "events": {"source": ["pizza.service.com"], "detail": {"data": {"region": ["AU", "NZ"]}}},
-        "partition_key": "$.detail.data['channel-id']",
+        "partition_key": "$.detail.data.channel-id",
         "handler": {
             "function": "tests.local.handlers:bake",
             "image": "eda-worker:local",

@@ -33,7 +33,7 @@ def program(*, preview: bool = False) -> Recorder:
             "pattern": "stream-worker",
             "handler": handler,
             "events": {"source": ["pizza.service.com"]},
-            "partition_key": "$.detail.data['channel-id']",
+            "partition_key": "$.detail.data.channel-id",
             "scaling": {"max": 2},
         },
     }

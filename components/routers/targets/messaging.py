@@ -124,7 +124,7 @@ class KinesisTarget:
 
     Attributes:
         stream: a stream of this program, or `Existing`.
-        partition_key_path: path to the value whose equals stay in order, e.g. ``$.detail.data['channel-id']``; default
+        partition_key_path: path to the value whose equals stay in order, e.g. ``$.detail.data.channel-id``; default
             None: EventBridge takes the event's id, which spreads the events and keeps no order.
         encryption_key: the stream's customer-managed key; default None: it has none.
         input: default None, the event as it is.

@@ -9,7 +9,15 @@ import re
 
 from components.core.errors import InvalidNameError
 
-__all__ = ["MAX_BROKER_NAME", "MAX_BUS_NAME", "MAX_COMPONENT_NAME", "MAX_PATTERN_NAME", "check_name"]
+__all__ = [
+    "MAX_API_DESTINATION_NAME",
+    "MAX_BROKER_NAME",
+    "MAX_BUS_NAME",
+    "MAX_COMPONENT_NAME",
+    "MAX_GLOBAL_ENDPOINT_NAME",
+    "MAX_PATTERN_NAME",
+    "check_name",
+]
 
 MAX_PATTERN_NAME = 28
 """Longest name of a pattern: with the longest suffix of a child (``-undelivered-execution-role``, 27) and the
@@ -23,6 +31,12 @@ MAX_BUS_NAME = 32
 
 MAX_BROKER_NAME = 42
 """Longest name of a broker: the 50 of Amazon MQ less the provider's eight, which itself would go up to 55."""
+
+MAX_API_DESTINATION_NAME = 45
+"""Longest name of an API destination: the 64 of its connection less ``-connection`` and the provider's eight."""
+
+MAX_GLOBAL_ENDPOINT_NAME = 39
+"""Longest name of a global endpoint: the 64 of its role less ``-replication-role`` and the provider's eight."""
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9]|-(?!-))*(?<!-)")
 

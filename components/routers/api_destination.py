@@ -12,6 +12,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement
+from components.core.naming import MAX_API_DESTINATION_NAME, check_name
 from components.core.validation import Check, OneOf, Range, check, is_known
 from components.encryption import EncryptionKey
 
@@ -121,6 +122,7 @@ class ApiDestination(Component):
 
     def __init__(self, name: str, args: ApiDestinationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
+        check_name(name, longest=MAX_API_DESTINATION_NAME)
         check(f"ApiDestination {name!r}", args, _RULES)
         self.path_wildcards = str(args.url).count("*") if is_known(args.url) else None
         self.connection = self._connect(args)

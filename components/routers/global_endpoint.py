@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, pass_role, policy_document
+from components.core.naming import MAX_GLOBAL_ENDPOINT_NAME, check_name
 from components.core.place import place_of
 from components.core.role import create_service_role
 from components.core.validation import Check, Range, check
@@ -83,6 +84,7 @@ class GlobalEndpoint(Component):
 
     def __init__(self, name: str, args: GlobalEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
+        check_name(name, longest=MAX_GLOBAL_ENDPOINT_NAME)
         check(f"GlobalEndpoint {name!r}", args, _RULES)
         self.region: pulumi.Output[str] = place_of(self).region
         self.primary_arn: pulumi.Output[str] = args.primary.arn

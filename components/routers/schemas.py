@@ -29,12 +29,30 @@ class EventSchemasArgs:
     description: str | None = None
 
 
+_MAX_DESCRIPTION = 256
+"""EventBridge Schema Registry API reference, CreateSchema."""
+
+
+def _too_long(args: EventSchemasArgs) -> list[str]:
+    return sorted(
+        name for name, schema in args.schemas.items() if len(schema.get("description") or "") > _MAX_DESCRIPTION
+    )
+
+
 _RULES = (
     Check(("schemas",), lambda args: not args.schemas, "schemas is empty; leave the registry out instead"),
     Check(
         ("schemas",),
         lambda args: any("@" not in name for name in args.schemas),
         lambda args: f"schemas are named {sorted(args.schemas)}; each is 'source@DetailType'",
+    ),
+    Check(
+        ("schemas",),
+        lambda args: bool(_too_long(args)),
+        lambda args: (
+            f"the descriptions of {', '.join(_too_long(args))} are longer than the {_MAX_DESCRIPTION} characters that "
+            "EventBridge keeps; shorten them"
+        ),
     ),
 )
 

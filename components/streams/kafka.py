@@ -198,9 +198,12 @@ class KafkaCluster(Component):
             opts=self.child(),
         )
         for number, scraper in enumerate(args.monitoring_security_group_ids):
+            # Named after the group where it is known: by their numbers, leaving one out would change those behind it
+            # into rules that exist, which EC2 refuses.
+            label = scraper if isinstance(scraper, str) else number
             for port in _EXPORTER_PORTS:
                 aws.vpc.SecurityGroupIngressRule(
-                    f"{self.name}-scraper-{number}-{port}",
+                    f"{self.name}-scraper-{label}-{port}",
                     security_group_id=group.id,
                     referenced_security_group_id=scraper,
                     ip_protocol="tcp",

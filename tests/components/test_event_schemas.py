@@ -39,7 +39,11 @@ def test_every_kind_of_event_is_in_the_registry_with_its_envelope():
 
 @pytest.mark.parametrize(
     ("schemas", "problem"),
-    [({}, "schemas is empty; leave the registry out instead"), ({"A": {}}, "schemas are named ['A']; each is")],
+    [
+        ({}, "schemas is empty; leave the registry out instead"),
+        ({"A": {}}, "schemas are named ['A']; each is"),
+        ({"a@B": {"description": "x" * 257}}, "the descriptions of a@B are longer than the 256 characters"),
+    ],
 )
 def test_wrong_arguments_are_refused(schemas: dict[str, dict[str, str]], problem: str):
     with pytest.raises(InvalidArgsError) as caught:

@@ -63,10 +63,12 @@ def pair(first: str | None = "orders", second: str | None = "orders") -> dict[st
     }
 
 
-def endpoint(preview: bool = False, names: tuple[str | None, ...] = ("orders", "orders"), **args: Any) -> Recorder:
+def endpoint(
+    name: str = "orders", *, preview: bool = False, names: tuple[str | None, ...] = ("orders", "orders"), **args: Any
+) -> Recorder:
     def program() -> None:
         arguments: dict[str, Any] = {"secondary_region": "us-west-2", **pair(*names), **args}
-        GlobalEndpoint("orders", GlobalEndpointArgs(**arguments))
+        GlobalEndpoint(name, GlobalEndpointArgs(**arguments))
 
     return record(program, preview=preview)
 
@@ -176,6 +178,13 @@ def test_a_bus_has_no_name_that_its_archive_could_not_have():
         record(lambda: EventBus(longest + "s"))
     with pytest.raises(InvalidNameError, match="at most 32 are allowed"):
         record(lambda: PartnerEventBus(longest + "s", PartnerEventBusArgs(event_source=PARTNER)))
+
+
+def test_an_endpoint_has_no_name_that_its_role_could_not_have():
+    (role,) = endpoint("e" * 39).of_type("aws:iam/role:Role")
+    assert len(role.name) + 8 == 64
+    with pytest.raises(InvalidNameError, match="at most 39 are allowed"):
+        endpoint("e" * 40)
 
 
 @pytest.mark.parametrize("name", ["default", "a b", "a/b", "x" * 257])

@@ -135,6 +135,7 @@ def test_every_option_reaches_the_provider():
         ("sg-prometheus", 11001),
         ("sg-prometheus", 11002),
     }
+    assert {item.name for item in scrapers} == {"main-scraper-sg-prometheus-11001", "main-scraper-sg-prometheus-11002"}
     assert recorder.one("LogGroup", "main-logs").inputs == {"retentionInDays": 7}
 
 

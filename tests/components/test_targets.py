@@ -10,7 +10,7 @@ import pytest
 from components.compute.cluster import Cluster
 from components.compute.container import ContainerArgs
 from components.compute.task_definition import TaskDefinition, TaskDefinitionArgs
-from components.core.errors import InvalidArgsError
+from components.core.errors import InvalidArgsError, InvalidNameError
 from components.encryption import EncryptionKey
 from components.network import Network
 from components.routers.api_destination import (
@@ -449,6 +449,14 @@ def test_a_wrong_destination_is_refused(change: dict[str, Any], problem: str):
     with pytest.raises(InvalidArgsError) as caught:
         record(lambda: ApiDestination("shop", ApiDestinationArgs(**arguments)))
     assert problem in str(caught.value)
+
+
+def test_a_destination_has_no_name_that_its_connection_could_not_have():
+    arguments = ApiDestinationArgs(url="https://api.example/", credentials=ApiKey(header="k", value="v"))
+    connection = record(lambda: ApiDestination("d" * 45, arguments)).one("EventConnection")
+    assert len(connection.name) + 8 == 64  # EventBridge's limit, with what the provider appends
+    with pytest.raises(InvalidNameError, match="at most 45 are allowed"):
+        record(lambda: ApiDestination("d" * 46, arguments))
 
 
 def test_path_values_fill_every_asterisk():

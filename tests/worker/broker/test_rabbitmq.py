@@ -107,13 +107,15 @@ def test_copies_of_an_event_are_handled_once_also_at_the_same_time(
     account: Account, tmp_path: Path, rabbitmq: RabbitMq
 ) -> None:
     shop = RabbitShop(account, tmp_path, rabbitmq)
-    settings = {"CONCURRENCY": "2", "BROKER_LEASE_SECONDS": "10"}
+    settings = {"CONCURRENCY": "2", "BROKER_LEASE_SECONDS": "5"}
     with shop.worker(**settings) as one, shop.worker(**settings) as other:
         one.wait_until_consuming()
         other.wait_until_consuming()
         shop.send([envelope("same", seconds=0.5)] * 6)
         wait_for(
-            "all copies", lambda: sum((one.outcomes() + other.outcomes())[o] for o in ("handled", "duplicate")) == 6
+            "all copies, some of which wait for the lease of the first",
+            lambda: sum((one.outcomes() + other.outcomes())[o] for o in ("handled", "duplicate")) == 6,
+            60,
         )
     assert shop.attempts() == {"same": 1}
     assert (shop.waiting(), shop.dead_letters()) == (0, [])

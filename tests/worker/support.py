@@ -31,7 +31,7 @@ ORDER: dict[str, Any] = {
 """Data of an `envelope` that obeys the schema of its kind."""
 
 
-def wait_for(what: str, condition: Callable[[], T], seconds: float = 20) -> T:
+def wait_for(what: str, condition: Callable[[], T], seconds: float = 60) -> T:
     """Poll until `condition` is truthy; fails with `what` was waited for."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -147,7 +147,7 @@ class Shop:
             int(attributes["ApproximateNumberOfMessagesNotVisible"]),
         )
 
-    def wait_until_empty(self, seconds: float = 20) -> None:
+    def wait_until_empty(self, seconds: float = 60) -> None:
         wait_for("an empty queue", lambda: self.counts() == (0, 0), seconds)
 
     def calls(self, what: str = "begin") -> list[dict[str, Any]]:
@@ -214,7 +214,7 @@ class Worker:
             command = [sys.executable, "-m", "worker", source]
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
-    def stop(self, timeout_seconds: float = 25) -> int:
+    def stop(self, timeout_seconds: float = 60) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout_seconds)
 

@@ -44,7 +44,7 @@ def test_copies_of_an_event_are_handled_once_also_at_the_same_time(account: Acco
     with shop.worker(CONCURRENCY="3"), shop.worker(CONCURRENCY="3"):
         wait_for("the effect", shop.effects)
         shop.send([envelope("same")])
-        shop.wait_until_empty(40)
+        shop.wait_until_empty(90)
     assert shop.attempts() == {"same": 1}
     assert shop.dead_letters() == []
 
@@ -117,7 +117,7 @@ def test_groups_keep_their_order_through_failures(account: Account, tmp_path: Pa
         groups=[group for group, _ in sent],
     )
     with shop.worker(CONCURRENCY="3"), shop.worker(CONCURRENCY="2"):
-        shop.wait_until_empty(40)
+        shop.wait_until_empty(90)
     every_call = defaultdict(list)
     for line in map(json.loads, (tmp_path / "calls.jsonl").read_text().splitlines()):
         every_call[line["group"]].append((line["what"], line["number"]))
@@ -164,7 +164,7 @@ def test_sigterm_finishes_what_is_begun_and_gives_the_rest_back(account: Account
         wait_for("some work", lambda: len(shop.calls()) - len(shop.calls("end")) == 3 and shop.more_calls_than(3))
         worker.begin_to_stop()
         shop.open_gate()
-        assert worker.process.wait(25) == 0, worker.text()
+        assert worker.process.wait(60) == 0, worker.text()
     finally:
         worker.kill()
     begun = {call["key"] for call in shop.calls()}
@@ -187,7 +187,7 @@ def test_sigterm_keeps_the_order_of_groups(account: Account, tmp_path: Path) -> 
             wait_for("some work", functools.partial(shop.more_calls_than, number))
             worker.begin_to_stop()
             shop.open_gate()
-            assert worker.process.wait(25) == 0, worker.text()
+            assert worker.process.wait(60) == 0, worker.text()
         finally:
             worker.kill()
         assert len(shop.calls()) == number + 1

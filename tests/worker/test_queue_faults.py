@@ -28,7 +28,7 @@ def test_workers_killed_at_random_moments_lose_nothing(account: Account, tmp_pat
         time.sleep(dice.uniform(0, 0.25))
         worker.kill()
     with shop.worker(CONCURRENCY="10"):
-        shop.wait_until_empty(40)
+        shop.wait_until_empty(90)
     assert shop.effects() == set(keys)
     assert shop.dead_letters() == []
     records = shop.records()
@@ -59,7 +59,7 @@ def test_a_failing_sqs_loses_nothing(account: Account, tmp_path: Path) -> None:
             proxy.inject("ChangeMessageVisibilityBatch", fault, times=times)
         shop.send([envelope(key, fail=1 if key.endswith("7") else 0) for key in keys])
         with shop.worker(AWS_ENDPOINT_URL=proxy.url, CONCURRENCY="4") as worker:
-            shop.wait_until_empty(40)
+            shop.wait_until_empty(90)
         assert set(proxy.faults) >= {Fault.THROTTLED, Fault.EXPIRED_TOKEN, Fault.DROPPED_AFTER, Fault.PARTIAL}
     assert shop.effects() == set(keys)
     assert shop.dead_letters() == []
@@ -77,7 +77,7 @@ def test_a_failing_table_neither_loses_nor_dead_letters(account: Account, tmp_pa
         proxy.inject("UpdateItem", Fault.DROPPED_AFTER, times=2)
         shop.send([envelope(key) for key in keys])
         with shop.worker(AWS_ENDPOINT_URL=proxy.url, CONCURRENCY="4") as worker:
-            shop.wait_until_empty(40)
+            shop.wait_until_empty(90)
     assert shop.attempts() == dict.fromkeys(keys, 1)
     assert shop.dead_letters() == []
     assert worker.outcomes()["given-back"] > 0

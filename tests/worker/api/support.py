@@ -130,7 +130,7 @@ class Kitchen:
             wait_for("the server", server.ready)
             yield server
             server.terminate()
-            assert server.process.wait(25) == 0, server.text()
+            assert server.process.wait(60) == 0, server.text()
         finally:
             server.kill()
 

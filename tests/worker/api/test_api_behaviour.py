@@ -210,7 +210,7 @@ def test_sigterm_finishes_what_was_begun_and_takes_nothing_new(kitchen: Kitchen)
             kitchen.open_gate()
             assert [future.result().json for future in begun] == [{"n": 0}, {"n": 1}]
             assert json.loads(waiting.getresponse().read()) == {"n": 2}
-        assert server.process.wait(25) == 0
+        assert server.process.wait(60) == 0
     finally:
         server.kill()
     assert server.outcomes() == {"handled": 3}
@@ -235,7 +235,7 @@ def test_a_lingering_server_says_that_it_is_stopping_and_still_serves(kitchen: K
         wait_for("failing health checks", lambda: server.request("GET", "/health").status == 503)
         late = server.post(order("late", returns={"late": True}))
         assert (late.json, late.headers["connection"]) == ({"late": True}, "close")
-        assert server.process.wait(25) == 0
+        assert server.process.wait(60) == 0
         idle.close()
     finally:
         server.kill()
@@ -249,7 +249,7 @@ def test_work_longer_than_the_stop_timeout_is_interrupted_and_its_key_is_free(ki
             lost = pool.submit(server.post, order("long", seconds=30))
             wait_for("the handler", kitchen.calls)
             server.terminate()
-            assert server.process.wait(25) == 3
+            assert server.process.wait(60) == 3
             with pytest.raises((ConnectionError, http.client.HTTPException)):
                 _answered(lost.result())
     finally:
@@ -308,10 +308,10 @@ def test_without_a_table_nothing_is_done_when_it_cannot_be_asked(kitchen: Kitche
 def test_a_taken_port_and_wrong_settings_are_said_in_one_line_each(kitchen: Kitchen):
     with kitchen.server() as server:
         second = kitchen.start(API_PORT=str(server.port))
-        assert second.process.wait(20) == 2
+        assert second.process.wait(60) == 2
         assert "cannot listen there (Address already in use)" in second.text()
     wrong = kitchen.start(API_KEYS=" ,", API_PATH="/health", API_MAX_BODY_BYTES="0", API_LEASE_SECONDS="1")
-    assert wrong.process.wait(20) == 2
+    assert wrong.process.wait(60) == 2
     lines = wrong.text().splitlines()
     assert [line.split(":")[1].strip() for line in lines] == [
         "API_PATH",

@@ -38,7 +38,7 @@ class BrokerWorker(Worker):
 
     def wait_until_consuming(self, times: int = 1) -> None:
         """Until it has connected for the `times`-th time."""
-        wait_for("the worker to consume", lambda: self.text().count('"consuming ') >= times, 30)
+        wait_for("the worker to consume", lambda: self.text().count('"consuming ') >= times, 60)
 
 
 def reason_of(headers: Mapping[str, Any] | None) -> Failure:

@@ -84,7 +84,7 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
             wait_for("the active one's work", lambda: shop.attempts()["k8"] == 1)
             one.begin_to_stop()
             shop.open_gate()
-            assert one.process.wait(25) == 0, one.text()
+            assert one.process.wait(60) == 0, one.text()
             wait_for("the rest", lambda: len(shop.ends()) == 20)
             wait_for("the last", lambda: (one.outcomes() + other.outcomes())["handled"] == 20)
             assert other.outcomes()["handled"] > 0
@@ -108,7 +108,7 @@ def test_sigterm_finishes_what_is_begun_and_the_rest_comes_back(
         wait_for("some work", lambda: {f"k{number}" for number in range(6)} == shop.attempts().keys())
         worker.begin_to_stop()
         shop.open_gate()
-        assert worker.process.wait(25) == 0, worker.text()
+        assert worker.process.wait(60) == 0, worker.text()
     finally:
         worker.kill()
     begun = {call["key"] for call in shop.calls()}

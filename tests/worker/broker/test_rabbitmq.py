@@ -151,7 +151,7 @@ def test_sigterm_finishes_what_is_begun_and_gives_the_rest_back(
         wait_for("some work", lambda: {f"k{number}" for number in range(6)} == shop.attempts().keys())
         worker.begin_to_stop()
         shop.open_gate()
-        assert worker.process.wait(25) == 0, worker.text()
+        assert worker.process.wait(60) == 0, worker.text()
     finally:
         worker.kill()
     begun = {call["key"] for call in shop.calls()}
@@ -244,7 +244,7 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
     try:
         one.wait_until_consuming()
         with shop.worker(**settings) as other:
-            wait_for("the other to stand in line", lambda: "this one waits" in other.text(), 30)
+            wait_for("the other to stand in line", lambda: "this one waits" in other.text(), 60)
             bodies = [
                 envelope(f"k{n}", number=n, fail=failing.get(n, 0), poison=n == 5, gate=int(n == 8), seconds=0.02)
                 for n in range(20)
@@ -253,7 +253,7 @@ def test_order_is_kept_through_failures_and_over_two_tasks(
             wait_for("the active one's work", lambda: shop.attempts()["k8"] == 1)
             one.begin_to_stop()
             shop.open_gate()
-            assert one.process.wait(25) == 0, one.text()
+            assert one.process.wait(60) == 0, one.text()
             wait_for("the rest", lambda: len(shop.ends()) == 19)
             wait_for("the last", lambda: sum((one.outcomes() + other.outcomes()).values()) == 23)
             assert other.outcomes() == {"handled": 11}
@@ -294,7 +294,7 @@ def test_a_queue_whose_leader_does_not_answer_is_not_taken_for_one_that_nobody_c
             # "No consumers", says RabbitMQ then.
             assert connection.channel().queue_declare(shop.queue, passive=True).method.consumer_count == 0
             worker = workers.enter_context(shop.worker(BROKER_ORDERED="true"))
-            wait_for("the worker to give up asking", lambda: "order may be lost" in worker.text(), 40)
+            wait_for("the worker to give up asking", lambda: "order may be lost" in worker.text(), 60)
         worker.wait_until_consuming()
         shop.send([envelope("k")])
         wait_for("the effect", shop.effects)

@@ -167,7 +167,7 @@ class Group:
         """Cheaply: it is asked often, with thousands of them."""
         return sum(name.endswith(".effect") for name in os.listdir(self.trace))
 
-    def wait_for_effects(self, number: int, seconds: float = 40) -> None:
+    def wait_for_effects(self, number: int, seconds: float = 90) -> None:
         wait_for(f"{number} effects", lambda: self.count_effects() >= number, seconds)
 
     def attempts(self) -> Counter[str]:

@@ -153,7 +153,7 @@ def test_sigterm_finishes_what_is_begun_and_commits_it(cluster: Cluster, account
         wait_for("some work", lambda: len(group.calls()) == 4)
         worker.begin_to_stop()
         group.open_gate()
-        assert worker.process.wait(25) == 0, worker.text()
+        assert worker.process.wait(60) == 0, worker.text()
     finally:
         worker.kill()
     begun = {call["key"] for call in group.calls()}
@@ -175,7 +175,7 @@ def test_what_is_handled_while_the_worker_stops_is_committed_too(
         wait_for("an earlier commit", lambda: cluster.committed(group.name)[1].offset == 4)
         worker.begin_to_stop()
         group.open_gate()
-        assert worker.process.wait(25) == 0, worker.text()
+        assert worker.process.wait(60) == 0, worker.text()
     finally:
         worker.kill()
     assert cluster.committed(group.name)[1].offset == len(group.calls("end")) == 8

@@ -137,7 +137,7 @@ def test_sigterm_finishes_what_is_begun_and_lets_go(account: Account, tmp_path: 
         wait_for("some work", lambda: len(application.calls()) == 4)
         worker.begin_to_stop()
         application.open_gate()
-        assert worker.process.wait(25) == 0, worker.text()
+        assert worker.process.wait(60) == 0, worker.text()
     finally:
         worker.kill()
     begun = {call["key"] for call in application.calls()}

@@ -35,7 +35,7 @@ def start(shop: Shop, event: str | None = None, **variables: str) -> subprocess.
 
 
 def finish(task: subprocess.Popen[str]) -> tuple[int, str]:
-    output, _ = task.communicate(timeout=30)
+    output, _ = task.communicate(timeout=60)
     return task.returncode, output
 
 

@@ -88,7 +88,7 @@ class Machine:
         body: dict[str, str] = json.loads(message["Body"])
         return body
 
-    def wait(self, execution: str, seconds: float = 40) -> dict[str, Any]:
+    def wait(self, execution: str, seconds: float = 90) -> dict[str, Any]:
         """The execution, once it has ended."""
 
         def ended() -> dict[str, Any] | None:

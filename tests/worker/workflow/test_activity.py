@@ -96,7 +96,7 @@ def test_a_task_that_comes_while_the_worker_stops_is_given_back(machine: Machine
         wait_for("the poll", lambda: "polling the activity" in first.text())
         first.process.send_signal(signal.SIGTERM)
         execution = machine.start(machine.activity(HeartbeatSeconds=60), json.loads(envelope("a")))
-        assert first.process.wait(25) == 0
+        assert first.process.wait(60) == 0
     with machine.worker():
         assert machine.wait(execution)["status"] == "SUCCEEDED"
     assert machine.shop.attempts() == {"a#Work": 1}
@@ -132,10 +132,10 @@ def test_a_result_that_does_not_fit_is_a_truthful_failure(machine: Machine) -> N
 
 def test_an_activity_that_is_not_there_or_not_named_ends_the_worker_with_a_reason(machine: Machine) -> None:
     with machine.worker(**{names.ACTIVITY_ARN: machine.activity_arn + "x"}) as worker:
-        assert worker.process.wait(30) == 1
+        assert worker.process.wait(60) == 1
         assert "Activity Does Not Exist" in worker.text()
     with machine.worker(**{names.ACTIVITY_ARN: "resize", names.HEARTBEAT_SECONDS: ""}) as worker:
-        assert worker.process.wait(30) == 2
+        assert worker.process.wait(60) == 2
         assert worker.text() == (
             "worker: ACTIVITY_ARN: 'resize' is not an activity; allowed: arn:…:activity:name\n"
             "worker: WORKFLOW_HEARTBEAT_SECONDS: not set; set it to HeartbeatSeconds of the state\n"

@@ -21,7 +21,7 @@ def machine(account: Account, tmp_path: Path) -> Machine:
 
 
 def finish(worker: Worker) -> int:
-    return worker.process.wait(30)
+    return worker.process.wait(60)
 
 
 def test_the_result_is_reported_and_a_later_attempt_reports_the_same_without_a_second_call(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import threading
 from collections.abc import Iterator
@@ -24,14 +25,23 @@ def stop_on_signals() -> Iterator[threading.Event]:
         yield stop
         return
 
+    # The handler does not set the event: its lock is not reentrant, and whom the signal interrupts may begin to wait.
+    heard: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
     def first(number: int, frame: FrameType | None) -> None:
-        stop.set()
+        heard.put(True)
         for name, previous in before.items():
             signal.signal(name, previous)
 
+    def set_when_heard() -> None:
+        if heard.get():
+            stop.set()
+
+    threading.Thread(target=set_when_heard, name="signals", daemon=True).start()
     before = {name: signal.signal(name, first) for name in _SIGNALS}
     try:
         yield stop
     finally:
         for name, previous in before.items():
             signal.signal(name, previous)
+        heard.put(False)

@@ -13,6 +13,7 @@ from components.compute.capacity import capacity_problem
 from components.compute.container import CONTAINER_RULES, ContainerArgs, container_definition
 from components.core.base import Component
 from components.core.iam import Statement
+from components.core.naming import stack_name
 from components.core.outputs import json_text
 from components.core.place import place_of
 from components.core.role import create_service_role
@@ -93,7 +94,7 @@ class TaskDefinition(Component):
         check(f"TaskDefinition {name!r}", args, _RULES)
         self.container_name = args.container.name
         self.stop_timeout_seconds = args.container.stop_timeout_seconds
-        self.family = f"{pulumi.get_project()}-{pulumi.get_stack()}-{name}".replace(".", "-")
+        self.family = stack_name(name).replace(".", "-")
         self.log_group = aws.cloudwatch.LogGroup(
             f"{name}-logs", retention_in_days=args.log_retention_days, opts=self.child()
         )

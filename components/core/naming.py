@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+import pulumi
+
 from components.core.errors import InvalidNameError
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "MAX_GLOBAL_ENDPOINT_NAME",
     "MAX_PATTERN_NAME",
     "check_name",
+    "stack_name",
 ]
 
 MAX_PATTERN_NAME = 28
@@ -61,3 +64,8 @@ def check_name(name: str, *, longest: int = MAX_COMPONENT_NAME) -> str:
     if len(name) > longest:
         raise InvalidNameError(f"name {name!r}: {len(name)} characters, at most {longest} are allowed; shorten it")
     return name
+
+
+def stack_name(name: str) -> str:
+    """``<project>-<stack>-<name>``, for what has one name in an account and region and gets none from the provider."""
+    return f"{pulumi.get_project()}-{pulumi.get_stack()}-{name}"

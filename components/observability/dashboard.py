@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.core.base import Component
+from components.core.naming import stack_name
 from components.core.place import place_of
 from components.core.validation import Check, check
 from components.observability.dashboard_body import dashboard_body
@@ -56,7 +57,7 @@ class Dashboard(Component):
         self.dashboard = aws.cloudwatch.Dashboard(
             name,
             # Letters, digits, hyphens and underscores are allowed; names here may have dots, too.
-            dashboard_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{name}".replace(".", "-"),
+            dashboard_name=stack_name(name).replace(".", "-"),
             dashboard_body=known.apply(lambda values: _text(values, args.container_insights)),
             opts=self.child(),
         )

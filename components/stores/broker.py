@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement, policy_document
-from components.core.naming import MAX_BROKER_NAME, check_name
+from components.core.naming import MAX_BROKER_NAME, check_name, stack_name
 from components.core.outputs import json_text
 from components.core.place import place_of
 from components.core.validation import Check, OneOf, check
@@ -232,7 +232,7 @@ class Broker(Component):
         place = place_of(self)
         return aws.cloudwatch.LogResourcePolicy(
             f"{self.name}-logs",
-            policy_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{self.name}-logs",
+            policy_name=stack_name(f"{self.name}-logs"),
             policy_document=policy_document(
                 [
                     Statement(

@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from components.core.base import Component
 from components.core.iam import Statement
+from components.core.naming import stack_name
 from components.core.place import place_of
 from components.core.validation import check
 from components.network import Network
@@ -41,7 +42,7 @@ class AirflowEnvironment(Component):
     def __init__(self, name: str, args: AirflowEnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         check(f"AirflowEnvironment {name!r}", args, AIRFLOW_RULES)
-        self.environment_name = f"{pulumi.get_project()}-{pulumi.get_stack()}-{name}".replace(".", "-")
+        self.environment_name = stack_name(name).replace(".", "-")
         # MWAA refuses a bucket without versions or with public access.
         self.bucket = Bucket(f"{name}-dags", BucketArgs(versioned=True, events=False, force_destroy=True), self.child())
         self._place = place_of(self)

@@ -13,6 +13,7 @@ from components.compute.task_definition import LOG_RETENTION_DAYS
 from components.core.base import Component
 from components.core.errors import ComponentError, InvalidArgsError
 from components.core.iam import Statement
+from components.core.naming import stack_name
 from components.core.outputs import json_text
 from components.core.role import create_service_role
 from components.core.validation import Check, OneOf, Range, check
@@ -76,7 +77,7 @@ _RULES = (
 
 def physical_name(name: str) -> str:
     """``<project>-<stack>-<name>``: known beforehand, for the roles of the tasks that it runs name it."""
-    return f"{pulumi.get_project()}-{pulumi.get_stack()}-{name}".replace(".", "-")
+    return stack_name(name).replace(".", "-")
 
 
 class StateMachine(Component):

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.core.iam import Statement, policy_document
+from components.core.naming import stack_name
 from components.encryption import EncryptionKey
 from components.routers.targets.base import EVENTS_SERVICE, Addressable, Binding, RetryPolicy, RuleSide, refuse
 from components.routers.targets.input import ConstantInput, InputTransformer, TargetInput, example, path_problem
@@ -201,7 +202,7 @@ class LogGroupTarget:
         policy = aws.cloudwatch.LogResourcePolicy(
             f"{rule.child_name}-logs-policy",
             # A policy's name is one of the account's and the region's, and whoever puts it last has it.
-            policy_name=f"{pulumi.get_project()}-{pulumi.get_stack()}-{rule.child_name}",
+            policy_name=stack_name(rule.child_name),
             policy_document=policy_document(
                 [
                     Statement(

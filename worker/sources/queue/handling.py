@@ -127,7 +127,6 @@ class Handling:
         if self.dead_letters is None or not self.dead_letters.put(message, failure):
             return self._retry(message, error, started)
         self.settlement.delete(message)
-        # A contract error has no traceback of interest: the text has the path and the value.
         log_outcome(logger, logging.ERROR, Outcome.DEAD_LETTERED, started, {Field.REASON: failure.message}, error)
         return True
 
